@@ -1,0 +1,80 @@
+# Everything that developers and CI run. Needs only make and Python 3.11 or newer.
+
+PYTHON ?= python3
+DATA ?= ../shared/data
+
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+READY := .venv/.setup
+READY_TORCH := .venv/.setup-torch
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test test-torch check fmt golden docs bench smoke clean
+
+help:  ## List the targets.
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */\1\t/' | expand -t 12
+
+setup: $(READY)  ## Make .venv with the package, the development tools and the demo's pictures.
+
+$(READY): pyproject.toml constraints.txt
+	@command -v $(PYTHON) >/dev/null || { \
+	  echo "There is no '$(PYTHON)' here: install Python 3.11 or newer, or run 'make setup PYTHON=...'."; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "Florilegium needs Python 3.11 or newer, but '$(PYTHON)' is $$($(PYTHON) -V 2>&1)." \
+	       "Run 'make setup PYTHON=python3.12' or the like."; exit 1; }
+	@[ -x $(BIN)/python ] || $(PYTHON) -m venv .venv || { \
+	  echo "'$(PYTHON) -m venv' failed: on Debian and Ubuntu it needs the package python3-venv."; exit 1; }
+	@echo "Installing Florilegium and its development tools into .venv; the first time takes minutes ..."
+	@# Only a newer pip than Python brings along knows --group.
+	@$(PIP) install -qq --upgrade -c constraints.txt pip
+	@$(PIP) install -qq -c constraints.txt --build-constraint constraints.txt -e '.[demo]' --group dev
+	@touch $@
+
+$(READY_TORCH): $(READY)
+	@echo "Installing PyTorch into .venv, for the comparison with the published implementation ..."
+	@$(PIP) install -qq -c constraints.txt torch==2.13.0
+	@$(PIP) install -qq --no-deps efficientnet_lite_pytorch==0.1.0
+	@touch $@
+
+demo: setup  ## Build a small library of real photographs and ask it questions.
+	$(BIN)/florilegium demo --folder demo-library
+
+test: setup  ## Run all tests that need neither network, weights, GPU nor PyTorch.
+	$(BIN)/python -m pytest
+
+test-torch: $(READY_TORCH)  ## Compare the starter encoder with its PyTorch original.
+	$(BIN)/python -m pytest -m torch
+
+check: setup  ## Lint, format check, types, layers, shape.
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/python scripts/check_shape.py
+
+fmt: setup  ## Format, and mend what the linter can mend.
+	$(BIN)/ruff check --fix-only --quiet .
+	$(BIN)/ruff format .
+
+golden: setup  ## Rewrite the golden files; look at the difference before you commit it.
+	UPDATE_GOLDEN=1 $(BIN)/python -m pytest tests/golden
+
+docs: setup  ## Generate the reference pages again.
+	$(BIN)/python scripts/make_reference.py
+	$(BIN)/python scripts/make_numbers.py
+
+bench: setup  ## Run all benchmarks in order; DATA=folder says where the evaluation data is.
+	@for script in $$(grep -l __main__ benchmarks/*.py); do \
+	  module=benchmarks.$$(basename $$script .py); \
+	  echo "== $(BIN)/python -m $$module --data $(DATA)"; \
+	  $(BIN)/python -m $$module --data "$(DATA)" || exit $$?; \
+	done
+	$(BIN)/python scripts/make_numbers.py
+
+smoke: setup  ## Build the wheel and use it in an empty environment.
+	$(BIN)/python scripts/smoke_wheel.py
+
+clean:  ## Remove all that was made here, .venv included.
+	rm -rf .venv build dist site demo-library .mypy_cache .ruff_cache .pytest_cache \
+	  .import_linter_cache .hypothesis
+	find src tests scripts benchmarks examples -name __pycache__ -prune -exec rm -rf {} +

@@ -1,0 +1,153 @@
+"""Florilegium answers questions from a folder of pictures and texts, with citations."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+# The names below are imported when they are first used, so that `florilegium --help`, which
+# imports this package too, need not load numpy, Pillow and pydantic (docs/decisions/0006).
+if TYPE_CHECKING:
+    from florilegium.errors import (
+        ChatError,
+        ChatRejectedError,
+        ChatTimeoutError,
+        ChatUnavailableError,
+        ConfigError,
+        EncoderError,
+        FileTooLargeError,
+        FlorilegiumError,
+        IndexLockedError,
+        IndexMismatchError,
+        IndexNotFoundError,
+        InvalidQueryError,
+        ItemNotFoundError,
+        MissingExtraError,
+        SourceError,
+        StoreError,
+        UnknownBackendError,
+        UnreadableFileError,
+        UnsupportedFileError,
+        UnsupportedInputError,
+        WeightsNotFoundError,
+    )
+    from florilegium.library import Check, Library, Statistics
+    from florilegium.report import FailedFile, IngestReport, Progress
+    from florilegium.retrieve import Explanation, RankingSummary
+    from florilegium.types import (
+        Answer,
+        Citation,
+        Contribution,
+        Event,
+        Finished,
+        Hit,
+        Item,
+        Modality,
+        Retrieved,
+        Source,
+        Span,
+        Token,
+        Turn,
+    )
+
+__all__ = [
+    "Answer",
+    "ChatError",
+    "ChatRejectedError",
+    "ChatTimeoutError",
+    "ChatUnavailableError",
+    "Check",
+    "Citation",
+    "ConfigError",
+    "Contribution",
+    "EncoderError",
+    "Event",
+    "Explanation",
+    "FailedFile",
+    "FileTooLargeError",
+    "Finished",
+    "FlorilegiumError",
+    "Hit",
+    "IndexLockedError",
+    "IndexMismatchError",
+    "IndexNotFoundError",
+    "IngestReport",
+    "InvalidQueryError",
+    "Item",
+    "ItemNotFoundError",
+    "Library",
+    "MissingExtraError",
+    "Modality",
+    "Progress",
+    "RankingSummary",
+    "Retrieved",
+    "Source",
+    "SourceError",
+    "Span",
+    "Statistics",
+    "StoreError",
+    "Token",
+    "Turn",
+    "UnknownBackendError",
+    "UnreadableFileError",
+    "UnsupportedFileError",
+    "UnsupportedInputError",
+    "WeightsNotFoundError",
+]
+
+_HOMES = {
+    "florilegium.errors": (
+        "ChatError",
+        "ChatRejectedError",
+        "ChatTimeoutError",
+        "ChatUnavailableError",
+        "ConfigError",
+        "EncoderError",
+        "FileTooLargeError",
+        "FlorilegiumError",
+        "IndexLockedError",
+        "IndexMismatchError",
+        "IndexNotFoundError",
+        "InvalidQueryError",
+        "ItemNotFoundError",
+        "MissingExtraError",
+        "SourceError",
+        "StoreError",
+        "UnknownBackendError",
+        "UnreadableFileError",
+        "UnsupportedFileError",
+        "UnsupportedInputError",
+        "WeightsNotFoundError",
+    ),
+    "florilegium.library": ("Check", "Library", "Statistics"),
+    "florilegium.report": ("FailedFile", "IngestReport", "Progress"),
+    "florilegium.retrieve": ("Explanation", "RankingSummary"),
+    "florilegium.types": (
+        "Answer",
+        "Citation",
+        "Contribution",
+        "Event",
+        "Finished",
+        "Hit",
+        "Item",
+        "Modality",
+        "Retrieved",
+        "Source",
+        "Span",
+        "Token",
+        "Turn",
+    ),
+}
+_HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
+
+
+def __getattr__(name: str) -> object:
+    """Return a public name, importing the module that it lives in."""
+    if name not in _HOME_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_HOME_OF[name]), name)
+
+
+def __dir__() -> list[str]:
+    """Return the public names."""
+    return sorted(__all__)

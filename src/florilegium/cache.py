@@ -1,0 +1,130 @@
+"""The embedding cache: content and encoder fingerprint in, vector out. Makes deriving cheap.
+
+Knows nothing of items or stores. One SQLite file; several readers and one writer.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from florilegium.errors import EncoderError, StoreError
+from florilegium.ids import hash_bytes
+from florilegium.protocols import Encoder
+from florilegium.types import Embeddings
+
+_VARIABLES = 500  # SQLite allows at least 999 variables in one statement
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS embeddings (
+    fingerprint TEXT NOT NULL,
+    key TEXT NOT NULL,
+    vector BLOB NOT NULL,
+    PRIMARY KEY (fingerprint, key)
+) WITHOUT ROWID
+"""
+
+
+class EmbeddingCache:
+    """Vectors by content and encoder; what was put is there after a crash."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._lock = threading.Lock()
+        try:
+            self._connection = sqlite3.connect(file, check_same_thread=False, timeout=30)
+            self._connection.execute("PRAGMA journal_mode=WAL")
+            self._connection.execute("PRAGMA synchronous=NORMAL")
+            self._connection.execute(_SCHEMA)
+            self._connection.commit()
+        except sqlite3.Error as error:
+            raise StoreError(
+                f"The embedding cache {str(file)!r} cannot be opened: {error}.",
+                hint="Check that the folder is writable; a broken cache file may be deleted.",
+            ) from error
+
+    def get(self, fingerprint: str, keys: Sequence[str], *, dim: int) -> dict[str, Embeddings]:
+        """Return the vectors, shape (dim,), of those keys that are known."""
+        found: dict[str, Embeddings] = {}
+        for start in range(0, len(keys), _VARIABLES):
+            some = keys[start : start + _VARIABLES]
+            marks = ",".join("?" * len(some))
+            sql = f"SELECT key, vector FROM embeddings WHERE fingerprint=? AND key IN ({marks})"  # noqa: S608 - only question marks are put in
+            for key, blob in self._run(sql, (fingerprint, *some)):
+                vector = np.frombuffer(blob, dtype="<f4")
+                if vector.shape == (dim,):
+                    found[key] = vector
+        return found
+
+    def put(self, fingerprint: str, vectors: dict[str, Embeddings]) -> None:
+        """Keep vectors by key, for good when this returns."""
+        rows = [
+            (fingerprint, key, vector.astype("<f4").tobytes()) for key, vector in vectors.items()
+        ]
+        try:
+            with self._lock, self._connection:
+                self._connection.executemany("REPLACE INTO embeddings VALUES (?, ?, ?)", rows)
+        except sqlite3.Error as error:
+            raise self._failed(error) from error
+
+    def close(self) -> None:
+        """Close the file."""
+        self._connection.close()
+
+    def _run(self, sql: str, values: tuple[str, ...]) -> list[tuple[str, bytes]]:
+        try:
+            with self._lock:
+                return self._connection.execute(sql, values).fetchall()
+        except sqlite3.Error as error:
+            raise self._failed(error) from error
+
+    def _failed(self, error: sqlite3.Error) -> StoreError:
+        return StoreError(
+            f"The embedding cache {str(self._file)!r} failed: {error}.",
+            hint="Check the free space of the disk; a broken cache file may be deleted.",
+        )
+
+
+def encode_texts(
+    encoder: Encoder, texts: Sequence[str], *, cache: EmbeddingCache, batch_size: int
+) -> tuple[Embeddings, int]:
+    """Return document embeddings, shape (len(texts), dim), and how many the encoder ran on."""
+    info = encoder.info
+    keys = [hash_bytes(f"document\0{text}".encode("utf-8", "surrogatepass")) for text in texts]
+    wanted = dict(zip(keys, texts, strict=True))
+    known = cache.get(info.fingerprint, list(wanted), dim=info.dim)
+    missing = [key for key in wanted if key not in known]
+    for start in range(0, len(missing), batch_size):
+        batch = missing[start : start + batch_size]
+        rows = encoder.encode_texts([wanted[key] for key in batch], purpose="document")
+        check_embeddings(rows, count=len(batch), encoder=encoder)
+        new = dict(zip(batch, rows, strict=True))
+        cache.put(info.fingerprint, new)
+        known.update(new)
+    embeddings = np.empty((len(keys), info.dim), dtype=np.float32)
+    for i, key in enumerate(keys):
+        embeddings[i] = known[key]
+    return embeddings, len(missing)
+
+
+def check_embeddings(embeddings: Embeddings, *, count: int, encoder: Encoder) -> Embeddings:
+    """Return `embeddings` if they are count finite rows of the encoder's dimension.
+
+    Raises:
+        EncoderError: They are not, so writing them would shift or spoil rows.
+    """
+    expected = (count, encoder.info.dim)
+    if embeddings.shape != expected:
+        raise EncoderError(
+            f"The encoder {encoder.info.id!r} returned shape {embeddings.shape}, not {expected}.",
+            hint="This is a defect of the encoder; nothing was written.",
+        )
+    if not np.isfinite(embeddings).all():
+        raise EncoderError(
+            f"The encoder {encoder.info.id!r} returned numbers that are not finite.",
+            hint="Run `florilegium doctor`; nothing was written.",
+        )
+    return embeddings

@@ -1,0 +1,73 @@
+"""The words that stand for a picture before anybody has described it: those of its path.
+
+Pure functions of path strings; knows nothing of pixels, captions or labels.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable
+from pathlib import PurePosixPath
+from typing import Final
+
+# What cameras, phones and programs call their files and folders; it says nothing of the content.
+_NAMELESS: Final = (
+    "img imgp image images pic pics picture pictures photo photos dsc dscn dscf dcim pxl "
+    "mvimg pano vid mov gopr sam hpim cimg kodak wp mp scan screenshot snapshot untitled "
+    "unnamed download copy edited thumb thumbnail jpg jpeg png gif webp bmp tif tiff"
+)
+_CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z][a-z])")
+_PROGRAM = re.compile(r"whatsapp|\bat(?=\W+\d)", re.IGNORECASE)
+_NUMBERED_WORD = re.compile(r"([^\W\d_]{3,})\d+")
+# Not \w+, which would tear words of Indian scripts apart at their vowel signs.
+_WORD = re.compile(r"[^\s!-&(-/:-@\[-`{-~–—·，。、；：（）【】《》]+")
+_NUMBERING = re.compile(r"\d+(?:x\d+)?|.*\d{4}.*|(?=.*\d)[0-9a-f]{4,}", re.IGNORECASE)
+
+
+def card_words(path: str) -> str:
+    """Return the words of a picture's path: folders first, then the file's stem.
+
+    Numbers, names that cameras give, and repeated words are dropped, so
+    `roses/IMG_0234_red-rose.jpg` gives `roses red rose`, and `IMG_0234.jpg` gives nothing.
+    """
+    pure = PurePosixPath(path)
+    words: dict[str, str] = {}
+    for part in (*pure.parent.parts, pure.stem):
+        for word in _words(part):
+            words.setdefault(word.casefold(), word)
+    return " ".join(words.values())
+
+
+def title_words(path: str) -> str:
+    """Return the words of a file's stem, or the stem itself when it has none."""
+    stem = unicodedata.normalize("NFC", PurePosixPath(path).stem)
+    return " ".join(_words(stem)) or stem
+
+
+def _words(name: str) -> list[str]:
+    plain = _PROGRAM.sub(" ", unicodedata.normalize("NFC", name).replace("_", " "))
+    words = []
+    for token in _WORD.findall(_CAMEL.sub(" ", plain)):
+        word = token.strip("'")
+        numbered = _NUMBERED_WORD.fullmatch(word)
+        bare = numbered.group(1) if numbered else word
+        if bare and bare.casefold() not in _NAMELESS.split() and not _NUMBERING.fullmatch(bare):
+            words.append(bare)
+    return words
+
+
+def card_text(path: str, caption: str, labels: str) -> str:
+    """Return the card of a picture: what people call it, and the words of its labels.
+
+    Args:
+        path: The picture's path in the library folder; its stem stands in when nothing else does.
+        caption: What `caption` gave.
+        labels: The words of the labels that its encoder gave it.
+    """
+    return "\n".join(line for line in (caption, labels) if line) or title_words(path)
+
+
+def caption(path: str, words_at_links: Iterable[str]) -> str:
+    """Return what people call a picture: the words of its path and those at links to it."""
+    return "\n".join(line for line in (card_words(path), *words_at_links) if line)

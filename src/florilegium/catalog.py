@@ -1,0 +1,348 @@
+"""The catalog: which files, items, records and links the index holds, and the lexical index.
+
+One SQLite file next to the vector store. Knows how to change both without ever losing track of a
+record: `pending` names every record whose state in the store is uncertain. Encodes nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from florilegium import word_index
+from florilegium.entries import Card, Entry, forget, insert
+from florilegium.errors import IndexMismatchError, ItemNotFoundError, StoreError
+from florilegium.report import FailedFile
+from florilegium.types import Collection, Item, Link, Modality, Part, Reference, Source, Span
+
+SCHEMA_VERSION = 1
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS sources (
+    path TEXT PRIMARY KEY, size INTEGER NOT NULL, modified_ns INTEGER NOT NULL,
+    content_hash TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS failures (
+    path TEXT PRIMARY KEY, code TEXT NOT NULL, message TEXT NOT NULL, hint TEXT
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS items (
+    number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, path TEXT NOT NULL,
+    ordinal INTEGER NOT NULL, modality TEXT NOT NULL, title TEXT NOT NULL, text TEXT NOT NULL,
+    labels TEXT NOT NULL, details TEXT NOT NULL
+);
+CREATE INDEX IF NOT EXISTS items_by_path ON items (path);
+CREATE TABLE IF NOT EXISTS records (
+    id TEXT NOT NULL, collection TEXT NOT NULL, path TEXT NOT NULL,
+    PRIMARY KEY (collection, id)
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS records_by_path ON records (path);
+CREATE TABLE IF NOT EXISTS pending (
+    id TEXT NOT NULL, collection TEXT NOT NULL, path TEXT NOT NULL,
+    PRIMARY KEY (collection, id)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS links (
+    path TEXT NOT NULL, other TEXT NOT NULL, kind TEXT NOT NULL, words TEXT NOT NULL,
+    PRIMARY KEY (path, other, kind)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+"""
+
+_ITEM = (
+    "i.id, i.path, i.ordinal, i.modality, i.title, i.text, i.details,"
+    " s.size, s.modified_ns, s.content_hash"
+)
+_VARIABLES = 500  # SQLite allows at least 999 variables in one statement
+
+
+class Catalog:
+    """The state of one index."""
+
+    def __init__(self, file: Path, *, root: Path) -> None:
+        self._file = file
+        self._root = root
+        self._lock = threading.RLock()
+        try:
+            self._connection = sqlite3.connect(file, check_same_thread=False, timeout=30)
+            self._connection.execute("PRAGMA journal_mode=WAL")
+            self._connection.execute("PRAGMA synchronous=NORMAL")
+            self._check_schema()
+            self._connection.executescript(_SCHEMA + word_index.SCHEMA)
+            self._connection.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
+            self._connection.commit()
+        except sqlite3.Error as error:
+            raise self._failed(error) from error
+
+    def _check_schema(self) -> None:
+        found = int(self._connection.execute("PRAGMA user_version").fetchone()[0])
+        if found not in (0, SCHEMA_VERSION):
+            raise IndexMismatchError(
+                f"The catalog {str(self._file)!r} has schema {found}, not {SCHEMA_VERSION}.",
+                hint="Run `florilegium ingest --rebuild`; nothing is encoded again.",
+            )
+
+    # -- files and facts --
+
+    def sources(self) -> dict[str, Source]:
+        """Return all indexed files by path."""
+        rows = self._rows("SELECT path, size, modified_ns, content_hash FROM sources")
+        return {row[0]: self._source(row) for row in rows}
+
+    def failures(self) -> tuple[FailedFile, ...]:
+        """Return the files that failed in the last run, by path."""
+        rows = self._rows("SELECT path, code, message, hint FROM failures ORDER BY path")
+        return tuple(FailedFile(path=p, code=c, message=m, hint=h) for p, c, m, h in rows)
+
+    def set_failures(self, failures: Iterable[FailedFile]) -> None:
+        """Replace the list of files that failed."""
+        with self._change() as connection:
+            connection.execute("DELETE FROM failures")
+            connection.executemany(
+                "INSERT INTO failures VALUES (?, ?, ?, ?)",
+                [(f.path, f.code, f.message, f.hint) for f in failures],
+            )
+
+    def touch(self, sources: Iterable[Source]) -> None:
+        """Note new sizes and times of files whose content is the same."""
+        with self._change() as connection:
+            connection.executemany(
+                "UPDATE sources SET size=?, modified_ns=? WHERE path=?",
+                [(s.size, s.modified_ns, s.path) for s in sources],
+            )
+
+    def fact(self, name: str) -> str | None:
+        """Return a fact about the index, or None when it is not known."""
+        rows = self._rows("SELECT value FROM facts WHERE name=?", (name,))
+        return str(rows[0][0]) if rows else None
+
+    def set_fact(self, name: str, value: str) -> None:
+        """Note a fact about the index."""
+        with self._change() as connection:
+            connection.execute("REPLACE INTO facts VALUES (?, ?)", (name, value))
+
+    # -- changes, in two steps around the vector store --
+
+    def announce(self, records: Iterable[tuple[str, Collection, str]]) -> None:
+        """Note (path, collection, id) of records that are about to change in the store."""
+        with self._change() as connection:
+            connection.executemany(
+                "REPLACE INTO pending (path, collection, id) VALUES (?, ?, ?)",
+                [(path, collection.name, id_) for path, collection, id_ in records],
+            )
+
+    def commit(self, entries: Sequence[Entry], *, removed: Sequence[str] = ()) -> None:
+        """Replace what is known of these files and forget what was pending, all at once."""
+        with self._change() as connection:
+            for path in [entry.source.path for entry in entries] + list(removed):
+                forget(connection, path)
+            for entry in entries:
+                insert(connection, entry)
+            connection.execute("DELETE FROM pending")
+
+    def commit_cards(self, cards: Sequence[Card], *, collection: Collection) -> None:
+        """Replace the cards of pictures and forget what was pending, all at once."""
+        with self._change() as connection:
+            for card in cards:
+                item = card.item
+                connection.execute("UPDATE items SET text=? WHERE id=?", (item.text, item.id))
+                row = connection.execute("SELECT number FROM items WHERE id=?", (item.id,))
+                number = row.fetchone()[0]
+                word_index.remove(connection, number)
+                word_index.add(connection, number, item.modality, card.caption, card.labels)
+                connection.execute(
+                    "DELETE FROM records WHERE collection=? AND path=?",
+                    (collection.name, item.source.path),
+                )
+                connection.executemany(
+                    "REPLACE INTO records VALUES (?, ?, ?)",
+                    [(id_, collection.name, item.source.path) for id_ in card.record_ids],
+                )
+            connection.execute("DELETE FROM pending")
+
+    def roll_back(self) -> dict[Collection, list[str]]:
+        """Forget every file that has pending records; return the records to delete from the store.
+
+        The files are new to the next run. Call `settle` once the store has deleted the records.
+        """
+        rows = self._rows("SELECT DISTINCT path FROM pending")
+        with self._change() as connection:
+            for (path,) in rows:
+                connection.execute(
+                    "INSERT OR IGNORE INTO pending"
+                    " SELECT id, collection, path FROM records WHERE path=?",
+                    (path,),
+                )
+                forget(connection, path)
+        return _by_collection(self._rows("SELECT collection, id FROM pending ORDER BY id"))
+
+    def pending_ids(self) -> dict[Collection, set[str]]:
+        """Return the records whose state in the store is uncertain, by collection."""
+        rows = self._rows("SELECT collection, id FROM pending")
+        return {c: set(ids) for c, ids in _by_collection(rows).items()}
+
+    def settle(self) -> None:
+        """Note that the store agrees with the catalog."""
+        with self._change() as connection:
+            connection.execute("DELETE FROM pending")
+
+    def records(self, paths: Sequence[str]) -> list[tuple[str, Collection, str]]:
+        """Return (path, collection, id) of all records of these files."""
+        rows = self._in("SELECT path, collection, id FROM records WHERE path IN ({})", paths)
+        return [(path, _collection(name), id_) for path, name, id_ in rows]
+
+    def record_ids(self) -> dict[Collection, list[str]]:
+        """Return all record ids by collection."""
+        return _by_collection(self._rows("SELECT collection, id FROM records ORDER BY id"))
+
+    # -- items --
+
+    def items(self, ids: Sequence[str]) -> dict[str, Item]:
+        """Return the items with these ids; unknown ids are left out."""
+        sql = f"SELECT {_ITEM} FROM items i JOIN sources s USING (path) WHERE i.id IN ({{}})"  # noqa: S608 - a constant
+        return {row[0]: self._item(row) for row in self._in(sql, ids)}
+
+    def item(self, id_: str) -> Item:
+        """Return one item. Raises ItemNotFoundError."""
+        found = self.items([id_])
+        if id_ not in found:
+            raise ItemNotFoundError(
+                f"There is no item {id_!r} in this library.",
+                hint="Ids change when a file is moved; search again.",
+            )
+        return found[id_]
+
+    def items_of(self, paths: Sequence[str]) -> list[Item]:
+        """Return the items of these files, in order of path and ordinal."""
+        sql = f"SELECT {_ITEM} FROM items i JOIN sources s USING (path) WHERE i.path IN ({{}})"  # noqa: S608 - a constant
+        items = [self._item(row) for row in self._in(sql, paths)]
+        return sorted(items, key=lambda item: (item.source.path, item.ordinal))
+
+    def all_items(self, modality: Modality) -> Iterator[tuple[Item, str]]:
+        """Yield every item of a modality with the words of its labels, by path and ordinal."""
+        sql = (
+            f"SELECT {_ITEM}, i.labels FROM items i JOIN sources s USING (path)"  # noqa: S608 - a constant
+            " WHERE i.modality=? ORDER BY i.path, i.ordinal"
+        )
+        for row in self._rows(sql, (modality,)):
+            yield self._item(row), row[-1]
+
+    def count(self, modality: Modality) -> int:
+        """Return how many items of a modality there are."""
+        return int(self._rows("SELECT count(*) FROM items WHERE modality=?", (modality,))[0][0])
+
+    def twins(self, content_hash: str) -> set[str]:
+        """Return the ids of the items whose file has exactly this content."""
+        sql = "SELECT i.id FROM items i JOIN sources s USING (path) WHERE s.content_hash=?"
+        return {row[0] for row in self._rows(sql, (content_hash,))}
+
+    # -- links --
+
+    def set_links(self, links: Iterable[Link]) -> None:
+        """Replace all links."""
+        with self._change() as connection:
+            connection.execute("DELETE FROM links")
+            connection.executemany(
+                "REPLACE INTO links VALUES (?, ?, ?, ?)",
+                [(link.path, link.other, link.kind, link.words) for link in links],
+            )
+
+    def links(self, paths: Sequence[str]) -> list[Link]:
+        """Return the links that begin at these files."""
+        rows = self._in("SELECT path, other, kind, words FROM links WHERE path IN ({})", paths)
+        return [Link(path=p, other=o, kind=k, words=w) for p, o, k, w in rows]
+
+    # -- lexical search --
+
+    def search_words(
+        self, text: str, modality: Modality, *, top_k: int, labels: bool = False
+    ) -> list[tuple[str, float]]:
+        """Return (item id, BM25 score) of the items that share words with `text`, best first.
+
+        With `labels`, the words of labels are searched instead of those that people wrote.
+        """
+        sql, values = word_index.search_statement(text, modality, top_k=top_k, labels=labels)
+        return [(row[0], float(row[1])) for row in self._rows(sql, values)] if values else []
+
+    def item_frequency(self, words: Sequence[str], modality: Modality) -> dict[str, int]:
+        """Return in how many items of a modality each indexed word occurs."""
+        sql = word_index.frequency_statement(modality)
+        return {
+            word: int(self._rows(sql, (word_index.match_word(word),))[0][0])
+            for word in dict.fromkeys(words)
+        }
+
+    def close(self) -> None:
+        """Close the file."""
+        self._connection.close()
+
+    # -- rows --
+
+    def _source(self, row: Sequence[Any]) -> Source:
+        path, size, modified_ns, content_hash = row
+        return Source(
+            root=self._root,
+            path=path,
+            size=size,
+            modified_ns=modified_ns,
+            content_hash=content_hash,
+        )
+
+    def _item(self, row: Sequence[Any]) -> Item:
+        id_, path, ordinal, modality, title, text, details, *stat = row[:10]
+        more = json.loads(details)
+        return Item(
+            id=id_,
+            source=self._source((path, *stat)),
+            modality=Modality(modality),
+            ordinal=ordinal,
+            title=title,
+            text=text,
+            span=Span(start=more["span"][0], end=more["span"][1]) if more["span"] else None,
+            width=more["size"][0],
+            height=more["size"][1],
+            references=tuple(Reference(target=t, words=w) for t, w in more["references"]),
+        )
+
+    def _rows(self, sql: str, values: Sequence[Any] = ()) -> list[Any]:
+        try:
+            with self._lock:
+                return self._connection.execute(sql, values).fetchall()
+        except sqlite3.Error as error:
+            raise self._failed(error) from error
+
+    def _in(self, sql: str, values: Sequence[str]) -> list[Any]:
+        rows: list[Any] = []
+        for start in range(0, len(values), _VARIABLES):
+            some = values[start : start + _VARIABLES]
+            rows += self._rows(sql.format(",".join("?" * len(some))), some)
+        return rows
+
+    @contextmanager
+    def _change(self) -> Iterator[sqlite3.Connection]:
+        try:
+            with self._lock, self._connection:
+                yield self._connection
+        except sqlite3.Error as error:
+            raise self._failed(error) from error
+
+    def _failed(self, error: sqlite3.Error) -> StoreError:
+        return StoreError(
+            f"The catalog {str(self._file)!r} failed: {error}.",
+            hint="Check the disk; if the file is broken, run `florilegium ingest --rebuild`.",
+        )
+
+
+def _collection(name: str) -> Collection:
+    space, modality, part = name.rsplit("/", 2)
+    return Collection(space=space, modality=Modality(modality), part=Part(part))
+
+
+def _by_collection(rows: Iterable[tuple[str, str]]) -> dict[Collection, list[str]]:
+    grouped: dict[Collection, list[str]] = {}
+    for name, id_ in rows:
+        grouped.setdefault(_collection(name), []).append(id_)
+    return grouped

@@ -1,0 +1,215 @@
+"""`florilegium chat`: a conversation that keeps its history and its picture.
+
+On a pipe each line of stdin is a question or a command; nothing is prompted for then.
+"""
+
+from __future__ import annotations
+
+import re
+import readline
+import sys
+from collections.abc import Generator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import typer
+
+from florilegium.cli import options
+from florilegium.cli.ask import print_sources, write_events
+from florilegium.cli.exit_codes import OK, USAGE, exit_code
+from florilegium.cli.hits import contribution_table, print_evidence, print_hits
+from florilegium.cli.render import (
+    is_interactive,
+    print_line,
+    print_table,
+    reported_errors,
+    show_error,
+    talk,
+)
+from florilegium.errors import FlorilegiumError
+from florilegium.library import Library
+from florilegium.types import Answer
+
+PICTURE_SUFFIXES = frozenset(
+    {".jpg", ".jpeg", ".png", ".gif", ".webp", ".bmp", ".tif", ".tiff", ".avif", ".heic"}
+)
+PROMPT = "> "
+COMMANDS = """\
+/image PATH   attach a picture to the next question; so does dropping a file here,
+              or writing @PATH in a question
+/sources      what was found for the last answer
+/explain      why it was found, and how sure that is
+/new          forget the conversation
+/help         this list
+/quit         leave; so does Ctrl-D. Ctrl-C stops an answer."""
+
+_AT_PATH = re.compile(r"""(?:^|(?<=\s))@("[^"]+"|'[^']+'|\S+)""")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conversation:
+    """What a chat remembers.
+
+    `answer` is the last one, whose history holds all turns; `picture` goes with the next
+    question; `exit_code` is that of the last error.
+    """
+
+    show_thumbnails: bool = True
+    answer: Answer | None = None
+    picture: Path | None = None
+    exit_code: int = OK
+
+
+def chat(
+    *,
+    image: options.ImageOption = None,
+    show_thumbnails: options.ThumbnailsOption = True,
+    library: options.LibraryOption = None,
+    settings: options.SetOption = None,
+    debug: options.DebugOption = False,
+) -> None:
+    """Talk with the library; /help lists what can be typed.
+
+    On a pipe each line of stdin is one question.
+    """
+    with reported_errors(debug=debug), options.open_library(library, settings) as opened:
+        conversation = Conversation(show_thumbnails=show_thumbnails)
+        if is_interactive():
+            # Its parts would be completed as file names of the working folder.
+            readline.set_completer_delims(" \t\n@")
+            talk(f"Library {str(opened.root)!r}. Ask away; /help lists the commands.")
+        if image is not None:
+            conversation = _attach(conversation, str(image))
+        while (line := _read_line()) is not None:
+            following = reply(opened, conversation, line.strip())
+            if following is None:
+                break
+            conversation = following
+        if not is_interactive() and conversation.exit_code:
+            raise typer.Exit(conversation.exit_code)
+
+
+def reply(library: Library, conversation: Conversation, line: str) -> Conversation | None:
+    """Do what a line says, and return the conversation after it; None means to leave."""
+    command, _, argument = line.partition(" ")
+    match command:
+        case "/quit" | "/exit":
+            return None
+        case "/help":
+            talk(COMMANDS)
+        case "/new":
+            talk("(a new conversation)")
+            return replace(conversation, answer=None, picture=None)
+        case "/image":
+            return _attach(conversation, argument)
+        case "/sources":
+            _show_sources(library, conversation)
+        case "/explain":
+            _explain(conversation)
+        case _ if re.fullmatch(r"/[a-z]+", command):
+            talk(f"There is no command {command!r}; /help lists them.")
+        case _ if dropped_picture(line):
+            return _attach(conversation, line)
+        case _:
+            return _answer(library, conversation, line)
+    return conversation
+
+
+def dropped_picture(line: str) -> Path | None:
+    """Return the picture file whose path is the whole line, or None."""
+    file = _to_path(line)
+    return file if file.suffix.lower() in PICTURE_SUFFIXES and file.is_file() else None
+
+
+def split_picture(line: str) -> tuple[str, Path | None]:
+    """Return a question without its `@path`, and the picture that this names."""
+    for match in _AT_PATH.finditer(line):
+        file = dropped_picture(match[1])
+        if file is not None:
+            rest = f"{line[: match.start()]} {line[match.end() :]}"
+            return " ".join(rest.split()), file
+    return line, None
+
+
+def _read_line() -> str | None:
+    if not is_interactive():
+        return sys.stdin.readline() or None
+    while True:
+        try:
+            return input(PROMPT)
+        except EOFError:
+            talk("")
+            return None
+        except KeyboardInterrupt:
+            talk("\n(Ctrl-D or /quit leaves)")
+
+
+def _answer(library: Library, conversation: Conversation, line: str) -> Conversation:
+    question, picture = split_picture(line)
+    picture = picture or conversation.picture
+    if not question and picture is None:
+        return conversation
+    try:
+        answer = _stream(library, question, picture, conversation)
+        print_sources(library, answer, show_thumbnails=conversation.show_thumbnails)
+        print_line()
+    except FlorilegiumError as error:
+        show_error(error, as_json=False)
+        return replace(conversation, picture=None, exit_code=exit_code(error))
+    except KeyboardInterrupt:
+        talk("\n(stopped)")
+        return conversation
+    return replace(conversation, answer=answer, picture=None)
+
+
+def _stream(
+    library: Library, question: str, picture: Path | None, conversation: Conversation
+) -> Answer:
+    history = conversation.answer.history if conversation.answer else ()
+    events = library.stream(question, image=picture, history=history)
+    try:
+        return write_events(events)
+    finally:
+        # After Ctrl-C the model must stop, too: a generator that is closed stops it.
+        if isinstance(events, Generator):
+            events.close()
+
+
+def _attach(conversation: Conversation, path: str) -> Conversation:
+    if not path.strip():
+        name = conversation.picture.name if conversation.picture else "no picture"
+        talk(f"({name} goes with the next question; /image PATH attaches another)")
+        return conversation
+    file = _to_path(path)
+    if not file.is_file():
+        talk(f"There is no file {str(file)!r}.")
+        return replace(conversation, exit_code=USAGE)
+    talk(f"({file.name} goes with the next question; Enter alone asks what it shows)")
+    return replace(conversation, picture=file)
+
+
+def _show_sources(library: Library, conversation: Conversation) -> None:
+    if conversation.answer is None:
+        talk("(nothing was asked yet)")
+        return
+    turn = conversation.answer.history[-1]
+    print_hits(
+        library,
+        conversation.answer.hits,
+        query=turn.question,
+        show_thumbnails=conversation.show_thumbnails,
+    )
+
+
+def _explain(conversation: Conversation) -> None:
+    if conversation.answer is None:
+        talk("(nothing was asked yet)")
+        return
+    print_table(contribution_table(conversation.answer.hits))
+    print_evidence(conversation.answer.confidence, conversation.answer.reasons)
+
+
+def _to_path(text: str) -> Path:
+    # Terminals drop files quoted, with escaped spaces, or as a file URL.
+    bare = text.strip().strip("'\"").removeprefix("file://").replace("\\ ", " ")
+    return Path(bare).expanduser()

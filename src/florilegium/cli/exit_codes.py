@@ -1,0 +1,44 @@
+"""Which exit code each error has. Knows the error tree and nothing of the commands."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from florilegium import errors
+
+OK: Final = 0
+FAILED: Final = 1
+USAGE: Final = 2
+PARTIAL: Final = 3
+"""Finished, but some files failed."""
+INTERRUPTED: Final = 130
+"""Stopped by Ctrl-C: 128 + SIGINT, as shells have it."""
+
+EXIT_CODES: Final[dict[type[errors.FlorilegiumError], int]] = {
+    errors.FlorilegiumError: FAILED,
+    errors.ConfigError: USAGE,
+    errors.UnknownBackendError: USAGE,
+    errors.MissingExtraError: USAGE,
+    errors.InvalidQueryError: USAGE,
+    errors.ItemNotFoundError: FAILED,
+    errors.SourceError: PARTIAL,
+    errors.UnsupportedFileError: PARTIAL,
+    errors.UnreadableFileError: PARTIAL,
+    errors.FileTooLargeError: PARTIAL,
+    errors.EncoderError: FAILED,
+    errors.WeightsNotFoundError: USAGE,
+    errors.StoreError: FAILED,
+    errors.IndexNotFoundError: USAGE,
+    errors.IndexMismatchError: USAGE,
+    errors.IndexLockedError: FAILED,
+    errors.ChatError: FAILED,
+    errors.ChatUnavailableError: FAILED,
+    errors.ChatTimeoutError: FAILED,
+    errors.ChatRejectedError: FAILED,
+    errors.UnsupportedInputError: USAGE,
+}
+
+
+def exit_code(error: errors.FlorilegiumError) -> int:
+    """Return the exit code of an error; a class of another package has that of its parent."""
+    return next(EXIT_CODES[kind] for kind in type(error).__mro__ if kind in EXIT_CODES)

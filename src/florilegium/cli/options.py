@@ -1,0 +1,83 @@
+"""The options that all commands share, and how a command opens its library."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from florilegium.errors import ConfigError
+from florilegium.library import Library
+
+LibraryOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--library",
+        metavar="PATH",
+        help="The library folder; by default the nearest one upwards from here.",
+        show_default=False,
+    ),
+]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="Override a setting, e.g. retrieval.top_k=3. May be given again.",
+        show_default=False,
+    ),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print the data as JSON.")]
+DebugOption = Annotated[bool, typer.Option("--debug", help="Show tracebacks of errors.")]
+ImageOption = Annotated[
+    Path | None,
+    typer.Option("--image", metavar="FILE", help="A picture to search with.", show_default=False),
+]
+ThumbnailsOption = Annotated[
+    bool,
+    typer.Option(
+        "--thumbnails/--no-thumbnails",
+        help="Show found pictures in terminals with true colour; never in pipes.",
+    ),
+]
+
+
+def parse_overrides(pairs: Sequence[str] | None) -> dict[str, object]:
+    """Return the settings given as `section.key=value`.
+
+    A value in brackets or double quotes is read as TOML, any other is taken as it stands.
+
+    Raises:
+        ConfigError: A pair has no `=`, or its value is not TOML where it looks like it.
+    """
+    overrides: dict[str, object] = {}
+    for pair in pairs or ():
+        key, equals, value = pair.partition("=")
+        if not (equals and key.strip()):
+            raise ConfigError(
+                f"The override {pair!r} is not of the form section.key=value.",
+                hint="Write for example `--set retrieval.top_k=3`.",
+            )
+        overrides[key.strip()] = _parse_value(pair, value.strip())
+    return overrides
+
+
+def open_library(folder: Path | None, pairs: Sequence[str] | None) -> Library:
+    """Return the library at `folder`, or the nearest one upwards from the working folder."""
+    overrides = parse_overrides(pairs)
+    return Library.open(folder or Library.locate(Path.cwd()), overrides=overrides)
+
+
+def _parse_value(pair: str, value: str) -> object:
+    if not value.startswith(("[", '"')):
+        return value
+    try:
+        return tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(
+            f"The value of the override {pair!r} is not valid TOML: {error}.",
+            hint="""Write a list as `--set 'ingest.exclude=["**/old/**"]'`.""",
+        ) from error

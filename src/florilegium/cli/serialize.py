@@ -1,0 +1,132 @@
+"""What the commands print as JSON: plain data from the types. Knows no terminal.
+
+The keys are a promise: new ones may come, none changes its meaning.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from florilegium.library import Check
+from florilegium.report import FailedFile, IngestReport
+from florilegium.retrieve import Explanation, RankingSummary
+from florilegium.types import Answer, Citation, Contribution, Hit, Modality, Span
+
+Json = dict[str, object]
+
+
+def hits_to_json(hits: Sequence[Hit]) -> list[Json]:
+    """Return hits with their ranks, best first."""
+    return [_hit(hit, rank) for rank, hit in enumerate(hits, start=1)]
+
+
+def explanation_to_json(explanation: Explanation) -> Json:
+    """Return hits with what each list gave to them, the lists, and the evidence."""
+    hits = [
+        _hit(hit, rank) | {"contributions": [_contribution(part) for part in hit.contributions]}
+        for rank, hit in enumerate(explanation.hits, start=1)
+    ]
+    return {
+        "hits": hits,
+        "rankings": [_ranking(ranking) for ranking in explanation.rankings],
+        "evidence": {
+            "confidence": explanation.evidence.confidence,
+            "reasons": list(explanation.evidence.reasons),
+        },
+    }
+
+
+def answer_to_json(answer: Answer) -> Json:
+    """Return an answer with its numbered sources and all that was found."""
+    return {
+        "answer": answer.text,
+        "refused": answer.refused,
+        "confidence": answer.confidence,
+        "reasons": list(answer.reasons),
+        "citations": [_citation(citation) for citation in answer.citations],
+        "hits": hits_to_json(answer.hits),
+    }
+
+
+def report_to_json(report: IngestReport) -> Json:
+    """Return what a run of ingest did."""
+    return {
+        "seen": report.seen,
+        "added": report.added,
+        "updated": report.updated,
+        "unchanged": report.unchanged,
+        "removed": report.removed,
+        "ignored": report.ignored,
+        "encoded": report.encoded,
+        "seconds": round(report.seconds, 3),
+        "interrupted": report.interrupted,
+        "failed": [_failed(file) for file in report.failed],
+    }
+
+
+def checks_to_json(checks: Sequence[Check]) -> list[Json]:
+    """Return the checks of `doctor`."""
+    return [
+        {"name": check.name, "ok": check.ok, "message": check.message, "hint": check.hint}
+        for check in checks
+    ]
+
+
+def _hit(hit: Hit, rank: int) -> Json:
+    item = hit.item
+    data: Json = {
+        "rank": rank,
+        "id": item.id,
+        "modality": str(item.modality),
+        "path": item.source.path,
+        "title": item.title,
+        "text": item.text,
+        "score": hit.score,
+        "fused": hit.fused,
+    }
+    if item.modality is Modality.IMAGE:
+        return data | {"width": item.width, "height": item.height}
+    return data | {"span": _span(item.span)}
+
+
+def _citation(citation: Citation) -> Json:
+    item = citation.hit.item
+    return {
+        "number": citation.number,
+        "id": item.id,
+        "modality": str(item.modality),
+        "path": item.source.path,
+        "title": item.title,
+        "quote": citation.quote,
+        "span": _span(citation.span),
+    }
+
+
+def _span(span: Span | None) -> list[int] | None:
+    return None if span is None else [span.start, span.end]
+
+
+def _contribution(part: Contribution) -> Json:
+    return {
+        "ranking": part.ranking,
+        "rank": part.rank,
+        "score": part.score,
+        "z": part.z,
+        "weight": part.weight,
+    }
+
+
+def _ranking(ranking: RankingSummary) -> Json:
+    return {
+        "name": ranking.name,
+        "modality": str(ranking.modality),
+        "size": ranking.size,
+        "mean": ranking.mean,
+        "deviation": ranking.deviation,
+        "weight": ranking.weight,
+        "left_out": ranking.left_out,
+    }
+
+
+def _failed(file: FailedFile) -> Json:
+    return {"path": file.path, "code": file.code, "message": file.message, "hint": file.hint}

@@ -1,0 +1,295 @@
+"""Frozen settings: defaults < files < environment < flags. The only reader of the environment.
+
+Knows no other part of Florilegium but the errors, and nothing of what the settings mean to them.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import platformdirs
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from florilegium.errors import ConfigError
+
+INDEX_FOLDER = ".florilegium"
+CONFIG_NAME = "florilegium.toml"
+ENVIRONMENT_PREFIX = "FLORILEGIUM_"
+
+ProfileName = Literal["offline"]
+Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class EncoderConfig(_Section):
+    """The encoder that crosses modalities: pictures and texts in one space."""
+
+    name: str = Field("starter", description="Backend of the image-text encoder, `kind:model`.")
+    batch_size: int = Field(16, ge=1, le=1024, description="Pictures encoded at a time.")
+    threads: int = Field(
+        0, ge=0, le=256, description="Threads of one forward pass; 0 means one per core."
+    )
+
+
+class TextEncoderConfig(_Section):
+    """The encoder that compares texts with texts."""
+
+    name: str = Field("minilm", description="Backend of the text encoder, `kind:model`.")
+    batch_size: int = Field(32, ge=1, le=1024, description="Texts encoded at a time.")
+    threads: int = Field(
+        0, ge=0, le=256, description="Threads of one forward pass; 0 means one per core."
+    )
+
+
+class StoreConfig(_Section):
+    """Where vectors are kept."""
+
+    name: str = Field("chroma", description="Backend of the vector store.")
+
+
+class IngestConfig(_Section):
+    """How files become items."""
+
+    max_image_megapixels: float = Field(
+        64.0, gt=0, le=4096, description="Pictures with more pixels are refused, in megapixels."
+    )
+    max_file_megabytes: float = Field(
+        64.0, gt=0, le=65536, description="Files with more bytes are refused, in megabytes (10^6)."
+    )
+    max_text_megabytes: float = Field(
+        16.0, gt=0, le=65536, description="Text files with more bytes are refused, in megabytes."
+    )
+    chunk_tokens: int = Field(
+        200, ge=32, le=8192, description="Largest chunk of text, in tokens of the text encoder."
+    )
+    batch_files: int = Field(
+        32, ge=1, le=4096, description="Files that are loaded, encoded and written together."
+    )
+    exclude: tuple[str, ...] = Field(
+        ("**/.git/**", "**/node_modules/**", "**/__pycache__/**"),
+        description="Patterns of paths that are left out, relative to the library folder.",
+    )
+
+
+class RetrievalConfig(_Section):
+    """How search ranks."""
+
+    top_k: int = Field(8, ge=1, le=1000, description="Hits that a search returns.")
+    candidates: int = Field(
+        100, ge=10, le=10000, description="Items that each ranked list brings to the fusion."
+    )
+
+
+class ChatConfig(_Section):
+    """How questions are answered."""
+
+    name: str = Field("extractive", description="Backend of the chat model, `kind:model`.")
+    persona: str = Field(
+        "", max_length=2000, description='Who answers, e.g. "an expert in flowers".'
+    )
+    max_sources: int = Field(6, ge=1, le=50, description="Hits that the chat model is given.")
+    max_images: int = Field(4, ge=0, le=64, description="Pictures that the chat model is given.")
+    max_tokens: int = Field(512, ge=1, le=32768, description="Longest reply, in tokens.")
+    temperature: float = Field(0.0, ge=0.0, le=2.0, description="0 gives the same reply each time.")
+    min_confidence: Fraction = Field(
+        0.5, description="Evidence below this is refused, from 0 (answer always) to 1."
+    )
+
+
+class Config(_Section):
+    """All settings of a library."""
+
+    profile: ProfileName = Field("offline", description="Preset of backends.")
+    encoder: EncoderConfig = EncoderConfig()
+    text_encoder: TextEncoderConfig = TextEncoderConfig()
+    store: StoreConfig = StoreConfig()
+    ingest: IngestConfig = IngestConfig()
+    retrieval: RetrievalConfig = RetrievalConfig()
+    chat: ChatConfig = ChatConfig()
+
+
+class Settings(BaseModel):
+    """A config together with where each value that is not a default came from."""
+
+    model_config = ConfigDict(frozen=True)
+
+    config: Config
+    origins: dict[str, str]
+
+
+def load_settings(
+    root: Path | None = None,
+    *,
+    overrides: Mapping[str, object] | None = None,
+    environment: Mapping[str, str] | None = None,
+    user_file: Path | None = None,
+) -> Settings:
+    """Resolve the settings of the library at `root`.
+
+    Args:
+        root: The library folder, whose `florilegium.toml` is read; None reads none.
+        overrides: Dotted keys and values that win over everything, as from flags.
+        environment: What to read variables from; the process environment by default.
+        user_file: The user's own file; by default in the user's configuration directory.
+
+    Raises:
+        ConfigError: A file is not TOML, a key is unknown, or a value is out of range. The
+            message names the key and where it was set.
+    """
+    values: dict[str, Any] = {}
+    origins: dict[str, str] = {}
+    files = [user_file or Path(platformdirs.user_config_dir("florilegium")) / CONFIG_NAME]
+    files += [root / CONFIG_NAME] if root is not None else []
+    for file in files:
+        _merge(values, origins, _flatten(_read_toml(file)), origin=str(file))
+    variables = os.environ if environment is None else environment
+    _merge(values, origins, _from_environment(variables), origin="environment")
+    _merge(values, origins, dict(overrides or {}), origin="flag")
+    try:
+        config = Config.model_validate(_nest(values))
+    except ValidationError as error:
+        raise _explain(error, origins) from error
+    return Settings(config=config, origins=origins)
+
+
+def write_settings(file: Path, values: Mapping[str, object]) -> None:
+    """Write dotted keys and values as a settings file. Raises OSError."""
+    lines = ["# Settings of this library; `florilegium config show` lists all of them."]
+    top = {key: value for key, value in values.items() if "." not in key}
+    lines += [f"{key} = {_toml_value(value)}" for key, value in top.items()]
+    sections: dict[str, list[str]] = {}
+    for key, value in values.items():
+        if "." in key:
+            section, _, name = key.partition(".")
+            sections.setdefault(section, []).append(f"{name} = {_toml_value(value)}")
+    for section, rows in sections.items():
+        lines += ["", f"[{section}]", *rows]
+    file.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def user_cache_folder() -> Path:
+    """Return where files that can be made again are kept for this user."""
+    return Path(platformdirs.user_cache_dir("florilegium"))
+
+
+def describe_fields() -> list[tuple[str, str, str, str]]:
+    """Return (key, type, default, description) of every setting, in order."""
+    rows: list[tuple[str, str, str, str]] = []
+    for name, field in Config.model_fields.items():
+        section = field.annotation
+        if isinstance(section, type) and issubclass(section, BaseModel):
+            for key, inner in section.model_fields.items():
+                rows.append((f"{name}.{key}", *_describe(inner)))
+        else:
+            rows.append((name, *_describe(field)))
+    return rows
+
+
+def _describe(field: Any) -> tuple[str, str, str]:
+    annotation = field.annotation
+    kind = getattr(annotation, "__name__", str(annotation))
+    kind = "list of str" if "tuple" in str(annotation) else kind
+    kind = "str" if kind == "Literal" else kind
+    return kind, str(field.default), field.description or ""
+
+
+def _read_toml(file: Path) -> dict[str, Any]:
+    try:
+        text = file.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return {}
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(
+            f"The settings file {str(file)!r} cannot be read: {error}.",
+            hint="Make it a readable UTF-8 file, or remove it.",
+        ) from error
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(
+            f"The settings file {str(file)!r} is not valid TOML: {error}.",
+            hint="Mend the line that is named, or remove the file to use the defaults.",
+        ) from error
+
+
+def _flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in tree.items():
+        if isinstance(value, Mapping):
+            flat.update(_flatten(value, f"{prefix}{key}."))
+        else:
+            flat[f"{prefix}{key}"] = value
+    return flat
+
+
+def _from_environment(variables: Mapping[str, str]) -> dict[str, str]:
+    # Only names with a section separator, or of a top-level key, are settings: other variables
+    # with our prefix (test switches, say) are not ours to refuse.
+    found: dict[str, str] = {}
+    for name, value in variables.items():
+        if not name.startswith(ENVIRONMENT_PREFIX):
+            continue
+        key = name.removeprefix(ENVIRONMENT_PREFIX).lower().replace("__", ".")
+        if "." in key or key == "profile":
+            found[key] = value
+    return found
+
+
+def _merge(
+    values: dict[str, Any], origins: dict[str, str], new: Mapping[str, Any], *, origin: str
+) -> None:
+    values.update(new)
+    origins.update(dict.fromkeys(new, origin))
+
+
+def _nest(flat: Mapping[str, Any]) -> dict[str, Any]:
+    tree: dict[str, Any] = {}
+    for dotted, value in flat.items():
+        *sections, key = dotted.split(".")
+        branch = tree
+        for section in sections:
+            branch = branch.setdefault(section, {})
+            if not isinstance(branch, dict):
+                raise ConfigError(
+                    f"{dotted!r} cannot be set, since {section!r} is set to a plain value.",
+                    hint="Run `florilegium config show` to see all keys.",
+                )
+        branch[key] = value
+    return tree
+
+
+def _explain(error: ValidationError, origins: Mapping[str, str]) -> ConfigError:
+    first = error.errors()[0]
+    key = ".".join(str(part) for part in first["loc"])
+    origin = _origin(key, origins)
+    if first["type"] == "extra_forbidden":
+        return ConfigError(
+            f"Unknown setting {key!r} (from {origin}).",
+            hint="Run `florilegium config show` to see all keys.",
+        )
+    return ConfigError(
+        f"The setting {key!r} (from {origin}) is {first['input']!r}: {first['msg']}.",
+        hint="Run `florilegium config show` to see what is expected.",
+    )
+
+
+def _origin(key: str, origins: Mapping[str, str]) -> str:
+    # The fault may lie in a part of a setting (ingest.exclude.0) or in a whole section.
+    for name in (key, key.rpartition(".")[0]):
+        if name in origins:
+            return origins[name]
+    return next((at for name, at in origins.items() if name.startswith(f"{key}.")), "a default")
+
+
+def _toml_value(value: object) -> str:
+    # Strings, numbers, booleans and lists of them are written alike in JSON and TOML, but for one
+    # control character that only TOML forbids.
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -1,0 +1,259 @@
+"""From the items of files to the records of the index: which text or picture is encoded by what.
+
+Writes nothing but the embedding cache.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from florilegium.cache import check_embeddings, encode_texts
+from florilegium.chunking import split_sentences, split_windows
+from florilegium.config import Config
+from florilegium.entries import Card, Entry
+from florilegium.errors import SourceError
+from florilegium.ids import record_id
+from florilegium.index import Index
+from florilegium.languages import can_read
+from florilegium.protocols import Encoder, Labeler, Loader
+from florilegium.types import Collection, Embeddings, Item, Label, Modality, Record, Source
+
+# Pictures wait for a full batch only up to this many pixels, so that big ones cost no more memory.
+_MOST_PIXELS = 48_000_000
+_LABELS = 5
+_LIKELY_LABEL = 0.05  # labels that their encoder holds less likely are mostly wrong
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Encoded:
+    """What became of a batch of files. `count` is how many inputs encoders really ran on."""
+
+    entries: tuple[Entry, ...]
+    records: Mapping[Collection, Sequence[Record]]
+    failed: Mapping[str, SourceError]
+    count: int
+
+
+def encode_items(
+    loaded: Sequence[tuple[Source, Sequence[Item]]],
+    *,
+    by_suffix: Mapping[str, Loader],
+    index: Index,
+    config: Config,
+) -> Encoded:
+    """Return entries and records for the items of these files.
+
+    A picture that cannot be decoded fails its file only.
+
+    Raises:
+        EncoderError: An encoder failed or returned unusable rows.
+    """
+    pictures = [item for _, items in loaded for item in items if item.modality is Modality.IMAGE]
+    chunks = [item for _, items in loaded for item in items if item.modality is Modality.TEXT]
+    seen = _encode_pictures(pictures, by_suffix, index=index, config=config)
+    read, count = _encode_chunks(chunks, index=index, config=config)
+    by_item: dict[str, list[tuple[Collection, Record]]] = {}
+    for collection, record in [*seen.records, *read]:
+        by_item.setdefault(record.item_id, []).append((collection, record))
+    entries: list[Entry] = []
+    records: dict[Collection, list[Record]] = {}
+    for source, items in loaded:
+        if source.path in seen.failed:
+            continue
+        mine: dict[Collection, list[str]] = {}
+        for collection, record in (pair for item in items for pair in by_item.get(item.id, ())):
+            mine.setdefault(collection, []).append(record.id)
+            records.setdefault(collection, []).append(record)
+        entries.append(
+            Entry(
+                source=source,
+                items=tuple(items),
+                labels={item.id: seen.labels.get(item.id, "") for item in items},
+                records={collection: tuple(some) for collection, some in mine.items()},
+            )
+        )
+    return Encoded(
+        entries=tuple(entries), records=records, failed=seen.failed, count=seen.count + count
+    )
+
+
+def encode_query_image(encoder: Encoder, image: Image.Image) -> Embeddings:
+    """Return the embedding, shape (dim,), of one picture that is searched with."""
+    rows = check_embeddings(encoder.encode_images([image]), count=1, encoder=encoder)
+    row: Embeddings = rows[0]
+    return row
+
+
+def encode_query_text(encoder: Encoder, text: str) -> Embeddings:
+    """Return the embedding, shape (dim,), of one text that is searched with."""
+    rows = encoder.encode_texts([text], purpose="query")
+    row: Embeddings = check_embeddings(rows, count=1, encoder=encoder)[0]
+    return row
+
+
+def encode_captions(
+    cards: Sequence[Card], *, index: Index, config: Config
+) -> tuple[list[Card], list[Record], int]:
+    """Return the cards with the ids of their records, the records, and how many were encoded.
+
+    What people call a picture is encoded; its labels are in its own embedding already. A card
+    without a caption, or with one that the text encoder cannot read, has no record.
+    """
+    encoder = index.text_encoder
+    readable = [
+        card for card in cards if card.caption and can_read(encoder.info.languages, card.caption)
+    ]
+    rows, count = encode_texts(
+        encoder,
+        [card.caption for card in readable],
+        cache=index.cache,
+        batch_size=config.text_encoder.batch_size,
+    )
+    records = {
+        card.item.id: _record(index.cards, card.item, 0, row)
+        for card, row in zip(readable, rows, strict=True)
+    }
+    with_ids = [
+        replace(card, record_ids=(records[card.item.id].id,) if card.item.id in records else ())
+        for card in cards
+    ]
+    return with_ids, list(records.values()), count
+
+
+def _encode_chunks(
+    chunks: Sequence[Item], *, index: Index, config: Config
+) -> tuple[list[tuple[Collection, Record]], int]:
+    wanted: dict[Collection, list[tuple[Item, int, str]]] = {}
+    for item in chunks:
+        for collection, texts in _stretches(item, index=index).items():
+            some = wanted.setdefault(collection, [])
+            some += [(item, ordinal, text) for ordinal, text in enumerate(texts)]
+    records: list[tuple[Collection, Record]] = []
+    count = 0
+    for collection, some in wanted.items():
+        crossing = collection == index.windows
+        encoder = index.encoder if crossing else index.text_encoder
+        rows, new = encode_texts(
+            encoder,
+            [text for _, _, text in some],
+            cache=index.cache,
+            batch_size=config.text_encoder.batch_size,
+        )
+        count += new
+        records += [
+            (collection, _record(collection, item, ordinal, row))
+            for (item, ordinal, _), row in zip(some, rows, strict=True)
+        ]
+    return records, count
+
+
+def _stretches(item: Item, *, index: Index) -> dict[Collection, list[str]]:
+    # Which stretches of a chunk go where. A text in a language that an encoder cannot read would
+    # be noise in its space; lexical search still finds it.
+    stretches: dict[Collection, list[str]] = {}
+    if can_read(index.text_encoder.info.languages, item.text):
+        stretches[index.chunks] = [item.text]
+        spans = split_sentences(item.text)
+        stretches[index.sentences] = [item.text[span.start : span.end] for span in spans]
+    info = index.encoder.info
+    if Modality.TEXT in info.modalities and can_read(info.languages, item.text):
+        spans = split_windows(
+            item.text, max_tokens=info.max_text_tokens, count_tokens=index.encoder.count_tokens
+        )
+        stretches[index.windows] = [item.text[span.start : span.end] for span in spans]
+    return stretches
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Seen:
+    """Pictures that were encoded: their records, the words of their labels, and what failed."""
+
+    records: Sequence[tuple[Collection, Record]]
+    labels: Mapping[str, str]
+    failed: Mapping[str, SourceError]
+    count: int
+
+
+def _encode_pictures(
+    pictures: Sequence[Item], by_suffix: Mapping[str, Loader], *, index: Index, config: Config
+) -> _Seen:
+    info = index.encoder.info
+    keys = list(dict.fromkeys(_picture_key(item) for item in pictures))
+    known = index.cache.get(info.fingerprint, keys, dim=info.dim)
+    count = len(known)
+    waiting: dict[str, Image.Image] = {}
+    failed: dict[str, SourceError] = {}
+    for item in pictures:
+        key = _picture_key(item)
+        if key in known or key in waiting or item.source.path in failed:
+            continue
+        loader = by_suffix[Path(item.source.path).suffix.lower()]
+        try:
+            waiting[key] = loader.read_image(item)
+        except SourceError as error:
+            failed[item.source.path] = error
+            continue
+        pixels = sum(image.width * image.height for image in waiting.values())
+        if len(waiting) == config.encoder.batch_size or pixels > _MOST_PIXELS:
+            known.update(_encode_waiting(waiting, index=index))
+            waiting.clear()
+    if waiting:
+        known.update(_encode_waiting(waiting, index=index))
+    good = [item for item in pictures if item.source.path not in failed]
+    rows = [known[_picture_key(item)] for item in good]
+    return _Seen(
+        records=[
+            (index.pictures, _record(index.pictures, item, 0, row))
+            for item, row in zip(good, rows, strict=True)
+        ],
+        labels=_label_words(index.encoder, good, rows),
+        failed=failed,
+        count=len(known) - count,
+    )
+
+
+def _encode_waiting(waiting: Mapping[str, Image.Image], *, index: Index) -> dict[str, Embeddings]:
+    rows = index.encoder.encode_images(list(waiting.values()))
+    check_embeddings(rows, count=len(waiting), encoder=index.encoder)
+    new = dict(zip(waiting, rows, strict=True))
+    index.cache.put(index.encoder.info.fingerprint, new)
+    return new
+
+
+def _label_words(
+    encoder: Encoder, pictures: Sequence[Item], rows: Sequence[Embeddings]
+) -> dict[str, str]:
+    if not pictures or not isinstance(encoder, Labeler):
+        return {}
+    labels = encoder.label_embeddings(np.stack(rows), top_k=_LABELS)
+    return {
+        item.id: ", ".join(
+            dict.fromkeys(
+                word for label in some if label.weight >= _LIKELY_LABEL for word in _words(label)
+            )
+        )
+        for item, some in zip(pictures, labels, strict=True)
+    }
+
+
+def _words(label: Label) -> tuple[str, ...]:
+    return (label.name, *label.synonyms, *label.chinese)
+
+
+def _picture_key(item: Item) -> str:
+    # Several pictures of one file, as from a document, have one content hash.
+    return (
+        item.source.content_hash
+        if not item.ordinal
+        else f"{item.source.content_hash}#{item.ordinal}"
+    )
+
+
+def _record(collection: Collection, item: Item, ordinal: int, row: Embeddings) -> Record:
+    id_ = record_id(item.id, collection.part, ordinal)
+    return Record(id=id_, item_id=item.id, embedding=row)

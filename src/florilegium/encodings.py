@@ -1,0 +1,140 @@
+"""From bytes to text, whatever encoding the bytes are in.
+
+Pure. What UTF-8 and UTF-16 leave open is decided between Chinese and Western by simple rules
+first, since statistics go wrong on short texts; charset-normalizer decides the rest.
+"""
+
+from __future__ import annotations
+
+import codecs
+import re
+from typing import Final
+
+import charset_normalizer
+
+from florilegium.errors import UnreadableFileError
+
+_MARKS: Final[tuple[tuple[bytes, str], ...]] = (
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF32_LE, "utf-32"),  # before UTF-16: its mark begins with the same bytes
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+_SAMPLE = 1 << 16
+# Western text in UTF-16 has a zero byte in nearly every character. Other text without a mark in
+# front cannot be told from a binary file with a few zeros.
+_MIN_ZERO_SHARE = 0.4
+_NEWLINE = re.compile(r"\r\n?")
+_CONTROL = re.compile(r"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f-\x84\x86-\x9f\ufffe\uffff]")
+_MAX_CONTROL_SHARE = 0.01
+
+# Letters and marks of Western Europe as Windows-1252 has them. The rest of the upper half, such as
+# "¹" or "¤", hardly occurs in prose and tells of another encoding.
+_WESTERN = re.compile(r"[\x00-\x7fÀ-ÖØ-öø-ÿŒœŠšŽžŸ€‚„…‘’“”•–—™¡§©«®°²³·»¿½ºª£\xa0´]*")
+# More than this many accented letters in a row are no Western word, but a word of another script.
+_ACCENTED_RUN = re.compile(r"[À-ÖØ-öø-ÿ]{4,}")
+_ASCII_LETTER = re.compile(r"[A-Za-z]")
+
+# GB 2312 holds its 3,755 most usual characters at lead bytes B0–D7; Chinese prose consists of them,
+# while Cyrillic, Greek and accented words read as GB 18030 do not.
+_USUAL_LEADS: Final = range(0xB0, 0xD8)
+_MIN_USUAL_SHARE = 0.5
+_CHINESE_MARK = re.compile(r"[\u3000-\u3020\uff01-\uff5e“”‘’…—·×]")
+_HANGUL_TEXT = re.compile(r"(?:[\x00-\x7f]*[\uac00-\ud7a3]){6,}[\x00-\x7f]*")
+
+
+def decode_text(data: bytes, *, name: str = "The text") -> str:
+    """Return the text in `data`, every newline as `\\n` and without a byte-order mark.
+
+    Spans of chunks and citations are offsets into this text.
+
+    Args:
+        data: The bytes of a text file.
+        name: What to call the file in errors.
+
+    Raises:
+        UnreadableFileError: The bytes are not text.
+    """
+    encoding = _encoding(data)
+    try:
+        text = None if encoding is None else data.decode(encoding)
+    except (UnicodeDecodeError, LookupError) as error:
+        raise _not_text(name) from error
+    if text is None or len(_CONTROL.findall(text)) > _MAX_CONTROL_SHARE * len(text):
+        raise _not_text(name)
+    return _NEWLINE.sub("\n", text)
+
+
+def _not_text(name: str) -> UnreadableFileError:
+    return UnreadableFileError(
+        f"{name!r} is not text in a known encoding.",
+        hint="Save it as UTF-8, or give it the suffix of what it is.",
+    )
+
+
+def _encoding(data: bytes) -> str | None:
+    for mark, encoding in _MARKS:
+        if data.startswith(mark):
+            return encoding
+    if b"\0" in data:
+        return _wide_encoding(data)
+    if _decodes(data, "utf-8"):
+        return "utf-8"
+    # Chinese first: its bytes can be read as Western letters too, but not the other way round.
+    if _is_chinese(data):
+        return "gb18030"
+    if _is_western(data):
+        return "cp1252"
+    best = charset_normalizer.from_bytes(data[:_SAMPLE]).best()
+    if best is not None and _decodes(data, best.encoding):
+        return best.encoding
+    return None
+
+
+def _wide_encoding(data: bytes) -> str | None:
+    """Return which UTF-16 this is, judged by where its zero bytes stand; None for a binary."""
+    sample = data[:_SAMPLE]
+    even, odd = sample[0::2].count(0), sample[1::2].count(0)
+    rare, frequent = sorted((even, odd))
+    if len(data) % 2 or rare * 20 > frequent or frequent < _MIN_ZERO_SHARE * len(sample) / 2:
+        return None
+    encoding = "utf-16-be" if even > odd else "utf-16-le"
+    return encoding if _decodes(data, encoding) else None
+
+
+def _decodes(data: bytes, encoding: str) -> bool:
+    try:
+        data.decode(encoding)
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _is_chinese(data: bytes) -> bool:
+    if not _decodes(data, "gb18030"):
+        return False
+    upper = [character for character in data.decode("gb18030") if character > "\x7f"]
+    usual = sum(
+        character.encode("gb18030")[0] in _USUAL_LEADS or bool(_CHINESE_MARK.match(character))
+        for character in upper
+    )
+    if usual < _MIN_USUAL_SHARE * len(upper) or _reads_better_as_western(data):
+        return False
+    # Korean stands in the same rows, and is written with spaces between its words.
+    return not (
+        b" " in data and _decodes(data, "euc_kr") and _HANGUL_TEXT.fullmatch(data.decode("euc_kr"))
+    )
+
+
+def _reads_better_as_western(data: bytes) -> bool:
+    """Return whether most upper bytes stand alone, between ASCII: "é" does, "茶" never."""
+    runs = [len(run) for run in re.findall(rb"[\x80-\xff]+", data)]
+    return sum(length == 1 for length in runs) * 2 > len(runs)
+
+
+def _is_western(data: bytes) -> bool:
+    if not _decodes(data, "cp1252"):
+        return False
+    text = data.decode("cp1252")
+    return bool(_WESTERN.fullmatch(text)) and not _ACCENTED_RUN.search(text)

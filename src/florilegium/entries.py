@@ -1,0 +1,81 @@
+"""What one file puts into the catalog, and the rows that hold it. Knows no transaction."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from florilegium import word_index
+from florilegium.types import Collection, Item, Modality, Source
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """All that one file puts into the index.
+
+    Its items, the words of their labels by item id, and its record ids by collection.
+    """
+
+    source: Source
+    items: tuple[Item, ...]
+    labels: Mapping[str, str]
+    records: Mapping[Collection, tuple[str, ...]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Card:
+    """The card of a picture: its item with the whole card as text, and what the text is made of."""
+
+    item: Item
+    caption: str
+    labels: str
+    record_ids: tuple[str, ...] = ()
+
+
+def forget(connection: sqlite3.Connection, path: str) -> None:
+    """Delete all rows of one file but its links."""
+    for (number,) in connection.execute(
+        "SELECT number FROM items WHERE path=?", (path,)
+    ).fetchall():
+        word_index.remove(connection, number)
+    connection.execute("DELETE FROM items WHERE path=?", (path,))
+    connection.execute("DELETE FROM records WHERE path=?", (path,))
+    connection.execute("DELETE FROM sources WHERE path=?", (path,))
+
+
+def insert(connection: sqlite3.Connection, entry: Entry) -> None:
+    """Write all rows of one file, which must have none."""
+    source = entry.source
+    connection.execute(
+        "INSERT INTO sources VALUES (?, ?, ?, ?)",
+        (source.path, source.size, source.modified_ns, source.content_hash),
+    )
+    for item in entry.items:
+        details = {
+            "span": [item.span.start, item.span.end] if item.span else None,
+            "size": [item.width, item.height],
+            "references": [[r.target, r.words] for r in item.references],
+        }
+        cursor = connection.execute(
+            "INSERT INTO items (id, path, ordinal, modality, title, text, labels, details)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                item.id,
+                source.path,
+                item.ordinal,
+                item.modality,
+                item.title,
+                item.text,
+                entry.labels.get(item.id, ""),
+                json.dumps(details, ensure_ascii=False),
+            ),
+        )
+        # The words of a title find every chunk of its file, as a heading does for a reader.
+        words = f"{item.title}\n{item.text}" if item.modality is Modality.TEXT else item.text
+        word_index.add(connection, cursor.lastrowid or 0, item.modality, words)
+    connection.executemany(
+        "INSERT INTO records VALUES (?, ?, ?)",
+        [(id_, c.name, source.path) for c, ids in entry.records.items() for id_ in ids],
+    )

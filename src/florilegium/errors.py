@@ -1,0 +1,162 @@
+"""Every error that Florilegium raises on purpose. Knows neither exit codes nor HTTP.
+
+FlorilegiumError
+├── ConfigError                 unknown key, bad value, unset variable
+│   └── UnknownBackendError     a name that is neither built in nor an entry point
+├── MissingExtraError           an optional package is absent
+├── InvalidQueryError           empty query, unreadable query picture, top_k out of range
+├── ItemNotFoundError           an id that is not in the index
+├── SourceError                 one file failed; collected in the report, not fatal
+│   ├── UnsupportedFileError    no loader for it
+│   ├── UnreadableFileError     corrupt, undecodable, no permission
+│   └── FileTooLargeError       over the byte or pixel limit
+├── EncoderError                forward pass failed, wrong shape, not finite
+│   └── WeightsNotFoundError    weights are not on disk
+├── StoreError                  the vector store or the catalog failed
+│   ├── IndexNotFoundError      nothing was ingested here yet
+│   ├── IndexMismatchError      built with another encoder or schema
+│   └── IndexLockedError        another process is writing
+└── ChatError                   anything else from the chat model
+    ├── ChatUnavailableError    no connection, or 5xx after retries
+    ├── ChatTimeoutError        no token within the limit
+    ├── ChatRejectedError       the provider refused (key, size, policy)
+    └── UnsupportedInputError   pictures to a text-only model
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class FlorilegiumError(Exception):
+    """Base of all errors here; never raised itself.
+
+    `code` is stable and documented; `hint` says what to do, in one sentence.
+    """
+
+    code: ClassVar[str] = ""
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class ConfigError(FlorilegiumError):
+    """A setting is unknown, out of range, or names a variable that is not set."""
+
+    code = "config_invalid"
+
+
+class UnknownBackendError(ConfigError):
+    """A backend name is neither built in nor offered by an installed package."""
+
+    code = "backend_unknown"
+
+
+class MissingExtraError(FlorilegiumError):
+    """An optional package that this needs is not installed."""
+
+    code = "extra_missing"
+
+
+class InvalidQueryError(FlorilegiumError):
+    """A query is empty, its picture cannot be read, or a number is out of range."""
+
+    code = "query_invalid"
+
+
+class ItemNotFoundError(FlorilegiumError):
+    """No item of the index has this id."""
+
+    code = "item_not_found"
+
+
+class SourceError(FlorilegiumError):
+    """One file could not be ingested. Collected in the report; never stops a run."""
+
+    code = "source_failed"
+
+
+class UnsupportedFileError(SourceError):
+    """No loader reads this kind of file."""
+
+    code = "source_unsupported"
+
+
+class UnreadableFileError(SourceError):
+    """The file is corrupt, cannot be decoded, or may not be read."""
+
+    code = "source_unreadable"
+
+
+class FileTooLargeError(SourceError):
+    """The file is over the byte or pixel limit of the configuration."""
+
+    code = "source_too_large"
+
+
+class EncoderError(FlorilegiumError):
+    """An encoder failed or returned rows that are not finite or have the wrong shape."""
+
+    code = "encoder_failed"
+
+
+class WeightsNotFoundError(EncoderError):
+    """The weights of a model are not on disk, or are not the ones that were pinned."""
+
+    code = "weights_missing"
+
+
+class StoreError(FlorilegiumError):
+    """The vector store or the catalog failed."""
+
+    code = "store_failed"
+
+
+class IndexNotFoundError(StoreError):
+    """There is no library, or no index, at this place yet."""
+
+    code = "index_missing"
+
+
+class IndexMismatchError(StoreError):
+    """The index was built with another encoder or another schema."""
+
+    code = "index_mismatch"
+
+
+class IndexLockedError(StoreError):
+    """Another process is writing to this index."""
+
+    code = "index_locked"
+
+
+class ChatError(FlorilegiumError):
+    """The chat model failed in a way that no other class names."""
+
+    code = "chat_failed"
+
+
+class ChatUnavailableError(ChatError):
+    """The chat model cannot be reached."""
+
+    code = "chat_unavailable"
+
+
+class ChatTimeoutError(ChatError):
+    """The chat model sent nothing within the limit."""
+
+    code = "chat_timeout"
+
+
+class ChatRejectedError(ChatError):
+    """The provider refused the request."""
+
+    code = "chat_rejected"
+
+
+class UnsupportedInputError(ChatError):
+    """More pictures than the chat model takes, or a kind of input that it cannot read."""
+
+    code = "input_unsupported"

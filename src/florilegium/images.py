@@ -1,0 +1,313 @@
+"""From bytes to a picture as people see it: upright, RGB, eight bits, on white.
+
+Pure: knows Pillow, but no folder and no model. Changes none of Pillow's global switches.
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+import threading
+import warnings
+import zlib
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+from PIL import (
+    BmpImagePlugin,
+    GifImagePlugin,
+    Image,
+    ImageCms,
+    ImageFile,
+    JpegImagePlugin,
+    PngImagePlugin,
+    TiffImagePlugin,
+    WebPImagePlugin,
+)
+
+from florilegium.errors import (
+    FileTooLargeError,
+    InvalidQueryError,
+    SourceError,
+    UnreadableFileError,
+)
+from florilegium.ids import hash_bytes
+
+# The decoders are called directly and not through Image.open, which would also try formats that
+# nobody asked for, and warns of large pictures by a global limit that is not ours. JPEG is not
+# opened as MPO: the first picture of such a file is the one that people see.
+_DECODERS: Final[tuple[tuple[bytes, type[ImageFile.ImageFile]], ...]] = (
+    (b"\xff\xd8\xff", JpegImagePlugin.JpegImageFile),
+    (b"\x89PNG\r\n\x1a\n", PngImagePlugin.PngImageFile),
+    (b"GIF87a", GifImagePlugin.GifImageFile),
+    (b"GIF89a", GifImagePlugin.GifImageFile),
+    (b"RIFF", WebPImagePlugin.WebPImageFile),
+    (b"II*\0", TiffImagePlugin.TiffImageFile),
+    (b"MM\0*", TiffImagePlugin.TiffImageFile),
+    (b"II+\0", TiffImagePlugin.TiffImageFile),
+    (b"MM\0+", TiffImagePlugin.TiffImageFile),
+    (b"BM", BmpImagePlugin.BmpImageFile),
+)
+_DECODING_ERRORS = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    EOFError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    ArithmeticError,
+    RuntimeError,
+    AssertionError,
+    struct.error,
+    zlib.error,
+)
+_PROFILE_ERRORS = (ImageCms.PyCMSError, OSError, ValueError, TypeError)
+_ORIENTATION_TAG = 0x0112
+_TILE_WIDTH_TAG, _TILE_LENGTH_TAG = 322, 323
+_TURNS: Final[dict[int, Image.Transpose]] = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+_FIRST_SIDEWAYS = 5
+_PROFILE_SPACES = {"RGB": "RGB", "CMYK": "CMYK", "L": "GRAY"}
+_QUICK_SHRINK = 8  # the most that a JPEG decoder can shrink while it reads every byte
+_KINDS = "JPEG, PNG, WebP, GIF, BMP or TIFF"
+
+# Python keeps its warning filters per process, so only one thread at a time may swap them.
+_quiet = threading.Lock()
+
+
+def open_image(data: bytes, *, max_pixels: int, name: str) -> Image.Image:
+    """Return the picture in `data` in RGB, as people see it.
+
+    It is turned by its EXIF orientation, colours come through its ICC profile where that works,
+    transparent parts show white, deep greys are scaled, and of an animation or a multi-page file
+    only the first frame is taken.
+
+    Args:
+        data: The bytes of a file, whatever its suffix said.
+        max_pixels: A picture whose header announces more is refused before it is decoded.
+        name: What to call the picture in errors.
+
+    Raises:
+        FileTooLargeError: The picture has more than `max_pixels` pixels.
+        UnreadableFileError: The bytes are no picture of a known kind, or are cut off.
+    """
+    try:
+        image = _open_header(data, max_pixels=max_pixels, name=name)
+        _load(image)
+        return _upright(_rgb(image), _orientation(image))
+    except (*_DECODING_ERRORS, MemoryError, Image.DecompressionBombError) as error:
+        raise _explain(error, name) from error
+
+
+def check_image(data: bytes, *, max_pixels: int, name: str) -> tuple[int, int]:
+    """Return (width, height) as displayed, after a decoder has accepted every byte.
+
+    As strict as `open_image` and several times faster for JPEG; raises the same errors.
+    """
+    try:
+        image = _open_header(data, max_pixels=max_pixels, name=name)
+        width, height = image.size
+        small = (max(1, width // _QUICK_SHRINK), max(1, height // _QUICK_SHRINK))
+        drafted = image.draft(image.mode, small) is not None
+        _load(image)
+        orientation = _orientation(image)
+    except (*_DECODING_ERRORS, MemoryError, Image.DecompressionBombError) as error:
+        raise _explain(error, name) from error
+    if not drafted:
+        # A TIFF decoder has turned the picture itself, and forgotten the tag.
+        width, height = image.size
+    return (height, width) if orientation >= _FIRST_SIDEWAYS else (width, height)
+
+
+def image_from(
+    value: str | Path | bytes | Image.Image, *, max_pixels: int
+) -> tuple[Image.Image, str | None]:
+    """Return the picture of a query as people see it, and the content hash of its bytes.
+
+    Args:
+        value: A path, the bytes of a file, or a Pillow image; the latter has no content hash.
+        max_pixels: As for `open_image`.
+
+    Raises:
+        InvalidQueryError: There is no such file, or it is not a picture that can be read.
+    """
+    if isinstance(value, Image.Image):
+        return _from_pillow(value, max_pixels=max_pixels), None
+    if isinstance(value, bytes):
+        name, data = "the query picture", value
+    else:
+        name, data = str(value), _read(Path(value))
+    try:
+        return open_image(data, max_pixels=max_pixels, name=name), hash_bytes(data)
+    except SourceError as error:
+        raise InvalidQueryError(error.message, hint=error.hint) from error
+
+
+def thumbnail(image: Image.Image, side: int) -> Image.Image:
+    """Return a copy that fits into a square of `side` pixels; a small picture is not enlarged."""
+    small = image.copy()
+    small.thumbnail((side, side), Image.Resampling.LANCZOS)
+    return small
+
+
+def _open_header(data: bytes, *, max_pixels: int, name: str) -> ImageFile.ImageFile:
+    decoder = next((kind for magic, kind in _DECODERS if data.startswith(magic)), None)
+    if decoder is None or (data[:4] == b"RIFF" and data[8:12] != b"WEBP"):
+        raise UnreadableFileError(
+            f"{name!r} is {'not a picture of a known kind' if data else 'empty'}.",
+            hint=f"Give a {_KINDS} file.",
+        )
+    with _quiet, warnings.catch_warnings():
+        # A damaged tag that does not hinder decoding is nobody's business.
+        warnings.simplefilter("ignore")
+        image = decoder(io.BytesIO(data))
+    sizes = [image.size]
+    if isinstance(image, TiffImagePlugin.TiffImageFile):
+        # A small picture may be stored in one enormous tile.
+        tags = image.tag_v2
+        sizes.append((int(tags.get(_TILE_WIDTH_TAG, 0)), int(tags.get(_TILE_LENGTH_TAG, 0))))
+    for width, height in sizes:
+        if width * height > max_pixels:
+            raise _too_large(name, width, height, max_pixels)
+    return image
+
+
+def _load(image: ImageFile.ImageFile) -> None:
+    if not isinstance(image, TiffImagePlugin.TiffImageFile):
+        image.load()
+        return
+    # A TIFF decoder reads its tags again at the end, and warns of damaged ones again.
+    with _quiet, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        image.load()
+
+
+def _too_large(name: str, width: int, height: int, max_pixels: int) -> FileTooLargeError:
+    return FileTooLargeError(
+        f"{name!r} has {width} × {height} pixels, more than the limit of {max_pixels}.",
+        hint="Make the picture smaller, or raise ingest.max_image_megapixels.",
+    )
+
+
+def _explain(error: BaseException, name: str) -> SourceError:
+    if isinstance(error, (MemoryError, Image.DecompressionBombError)):
+        return FileTooLargeError(
+            f"{name!r} takes more memory than there is to decode it.",
+            hint="Make the picture smaller.",
+        )
+    return UnreadableFileError(
+        f"{name!r} is damaged or cut off: {error}.",
+        hint=f"Replace it by a whole {_KINDS} file.",
+    )
+
+
+def _read(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
+        raise InvalidQueryError(
+            f"The query picture {str(file)!r} cannot be read: {error}.",
+            hint=f"Give the path of a {_KINDS} file, its bytes, or a Pillow image.",
+        ) from error
+
+
+def _from_pillow(value: Image.Image, *, max_pixels: int) -> Image.Image:
+    name = "the query picture"
+    width, height = value.size
+    if width * height > max_pixels:
+        error = _too_large(name, width, height, max_pixels)
+        raise InvalidQueryError(error.message, hint=error.hint)
+    try:
+        value.load()
+        return _upright(_rgb(value), _orientation(value))
+    except (*_DECODING_ERRORS, MemoryError) as error:
+        explained = _explain(error, name)
+        raise InvalidQueryError(explained.message, hint=explained.hint) from error
+
+
+def _orientation(image: Image.Image) -> int:
+    try:
+        with _quiet, warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            value = image.getexif().get(_ORIENTATION_TAG, 1)
+    except _DECODING_ERRORS:
+        # A camera's broken EXIF block must not cost the picture; it is taken as upright.
+        return 1
+    return value if isinstance(value, int) and value in _TURNS else 1
+
+
+def _upright(image: Image.Image, orientation: int) -> Image.Image:
+    return image.transpose(_TURNS[orientation]) if orientation in _TURNS else image
+
+
+def _rgb(image: Image.Image) -> Image.Image:
+    profile = image.info.get("icc_profile")
+    image = _eight_bits(image)
+    if image.mode == "LAB":
+        lab, srgb = ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB")
+        turned = ImageCms.profileToProfile(image, lab, srgb, outputMode="RGB")
+        return turned if turned is not None else image.convert("RGB")
+    if image.has_transparency_data:
+        rgba = image.convert("RGBA")
+        white = Image.new("RGB", image.size, "white")
+        white.paste(_srgb(rgba.convert("RGB"), profile), mask=rgba.getchannel("A"))
+        return white
+    return _srgb(image if image.mode in _PROFILE_SPACES else image.convert("RGB"), profile)
+
+
+def _srgb(image: Image.Image, profile_bytes: object) -> Image.Image:
+    if isinstance(profile_bytes, bytes) and profile_bytes:
+        try:
+            profile = ImageCms.ImageCmsProfile(io.BytesIO(profile_bytes))
+            space = str(profile.profile.xcolor_space).strip()
+            described = str(profile.profile.profile_description or "")
+            if space == _PROFILE_SPACES[image.mode] and "sRGB" not in described:
+                srgb = ImageCms.createProfile("sRGB")
+                turned = ImageCms.profileToProfile(image, profile, srgb, outputMode="RGB")
+                return turned if turned is not None else image.convert("RGB")
+        except _PROFILE_ERRORS:
+            # A broken profile changes shades a little; losing the picture would be worse.
+            return image.convert("RGB")
+    return image.convert("RGB")
+
+
+def _eight_bits(image: Image.Image) -> Image.Image:
+    """Return greys of more than eight bits scaled to eight, and other modes that convert."""
+    if image.mode in ("La", "RGBa"):
+        return image.convert(image.mode.replace("a", "A"))
+    if not image.mode.startswith(("I", "F")):
+        return image
+    values: npt.NDArray[np.float64] = np.asarray(image).astype(np.float64)  # (height, width)
+    finite = values[np.isfinite(values)]
+    low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 0.0)
+    start, end = _grey_range(low, high, is_float=image.mode == "F")
+    scaled = (np.nan_to_num(values, nan=start, posinf=end, neginf=start) - start) / (end - start)
+    levels = np.rint(np.clip(scaled, 0.0, 1.0) * 255.0).astype(np.uint8)
+    grey = Image.fromarray(levels)
+    transparent = image.info.get("transparency")
+    if isinstance(transparent, int):
+        grey.putalpha(Image.fromarray(np.where(values == transparent, 0, 255).astype(np.uint8)))
+    return grey
+
+
+def _grey_range(low: float, high: float, *, is_float: bool) -> tuple[float, float]:
+    """Return which values are black and white.
+
+    Floats are written as 0 to 1, 0 to 255, or anything; whole numbers as 0 to 65535, or anything.
+    "Anything" is stretched from its darkest to its lightest value.
+    """
+    ceilings = (1.0, 255.0) if is_float else (65535.0,)
+    for ceiling in ceilings:
+        if low >= 0.0 and high <= ceiling:
+            return 0.0, ceiling
+    return low, high if high > low else low + 1.0

@@ -1,0 +1,48 @@
+"""The opened parts of one index, as ingest and retrieval use them. Holds them; does nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from florilegium.cache import EmbeddingCache
+from florilegium.catalog import Catalog
+from florilegium.protocols import Encoder, VectorStore
+from florilegium.types import Collection, Modality, Part
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Index:
+    """Where everything is: `encoder` crosses modalities, `text_encoder` compares texts."""
+
+    catalog: Catalog
+    store: VectorStore
+    cache: EmbeddingCache
+    encoder: Encoder
+    text_encoder: Encoder
+
+    @property
+    def pictures(self) -> Collection:
+        """Return the collection of whole pictures."""
+        return Collection(space=self.encoder.info.id, modality=Modality.IMAGE)
+
+    @property
+    def windows(self) -> Collection:
+        """Return the collection of stretches of text in the space of the pictures."""
+        return Collection(space=self.encoder.info.id, modality=Modality.TEXT, part=Part.WINDOW)
+
+    @property
+    def chunks(self) -> Collection:
+        """Return the collection of whole chunks of text."""
+        return Collection(space=self.text_encoder.info.id, modality=Modality.TEXT)
+
+    @property
+    def sentences(self) -> Collection:
+        """Return the collection of the sentences of all chunks."""
+        return Collection(
+            space=self.text_encoder.info.id, modality=Modality.TEXT, part=Part.SENTENCE
+        )
+
+    @property
+    def cards(self) -> Collection:
+        """Return the collection of the cards of pictures."""
+        return Collection(space=self.text_encoder.info.id, modality=Modality.IMAGE, part=Part.CARD)

@@ -1,0 +1,177 @@
+"""The words that lexical search compares: pure functions of text, for the index and the query.
+
+English words are stemmed (Snowball, by the package snowballstemmer); runs of Han, kana and Hangul,
+which have no spaces, become overlapping pairs of characters. Knows no database.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from functools import lru_cache
+
+import snowballstemmer
+
+# Function words of English questions and texts: they match everything and say nothing.
+STOP_WORDS = frozenset(
+    [
+        "a",
+        "about",
+        "above",
+        "after",
+        "again",
+        "all",
+        "also",
+        "am",
+        "an",
+        "and",
+        "any",
+        "are",
+        "as",
+        "at",
+        "be",
+        "because",
+        "been",
+        "before",
+        "being",
+        "below",
+        "between",
+        "both",
+        "but",
+        "by",
+        "can",
+        "could",
+        "did",
+        "do",
+        "does",
+        "doing",
+        "down",
+        "during",
+        "each",
+        "few",
+        "for",
+        "from",
+        "further",
+        "had",
+        "has",
+        "have",
+        "having",
+        "he",
+        "her",
+        "here",
+        "hers",
+        "him",
+        "his",
+        "how",
+        "i",
+        "if",
+        "in",
+        "into",
+        "is",
+        "it",
+        "its",
+        "itself",
+        "just",
+        "me",
+        "more",
+        "most",
+        "my",
+        "no",
+        "nor",
+        "not",
+        "of",
+        "off",
+        "on",
+        "once",
+        "only",
+        "or",
+        "other",
+        "our",
+        "out",
+        "over",
+        "own",
+        "same",
+        "she",
+        "should",
+        "so",
+        "some",
+        "such",
+        "than",
+        "that",
+        "the",
+        "their",
+        "them",
+        "then",
+        "there",
+        "these",
+        "they",
+        "this",
+        "those",
+        "through",
+        "to",
+        "too",
+        "under",
+        "until",
+        "up",
+        "very",
+        "was",
+        "we",
+        "were",
+        "what",
+        "when",
+        "where",
+        "which",
+        "while",
+        "who",
+        "whom",
+        "whose",
+        "why",
+        "will",
+        "with",
+        "would",
+        "you",
+        "your",
+    ]
+)
+
+_UNSPACED = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003134f"
+_RUNS = re.compile(rf"[{_UNSPACED}]+|[^\W_{_UNSPACED}]+")
+# English endings that say nothing: it's, they're. What follows in l'eau or O'Keeffe is a word.
+_ENDING = re.compile(rf"(?<=[^\W_])['’](?:s|t|d|m|re|ve|ll)(?![^\W{_UNSPACED}])")
+_IS_UNSPACED = re.compile(rf"[{_UNSPACED}]")
+_STEMMER = snowballstemmer.stemmer("english")
+
+
+def tokens(text: str) -> list[str]:
+    """Return the words of `text` as they are indexed: stems, and pairs of unspaced characters.
+
+    Stop words are dropped; a run of a single unspaced character stays as it is.
+    """
+    found: list[str] = []
+    for run in _RUNS.findall(_ENDING.sub("", _fold(text))):
+        if not _IS_UNSPACED.match(run):
+            if run not in STOP_WORDS:
+                found.append(_stem(run))
+        elif len(run) == 1:
+            found.append(run)
+        else:
+            found += [run[i : i + 2] for i in range(len(run) - 1)]
+    return found
+
+
+def characters(text: str) -> list[str]:
+    """Return the single unspaced characters of `text`, which one-character queries search."""
+    return _IS_UNSPACED.findall(_fold(text))
+
+
+def _fold(text: str) -> str:
+    # Decomposed first: the letters that come out of signs such as ™ and 𝐑 have a case, too.
+    decomposed = unicodedata.normalize("NFKD", text).casefold()
+    bare = "".join(c for c in decomposed if not unicodedata.combining(c) or c in "\u3099\u309a")
+    return unicodedata.normalize("NFKC", bare)
+
+
+@lru_cache(maxsize=65536)
+def _stem(word: str) -> str:
+    stem: str = _STEMMER.stemWord(word)
+    return stem

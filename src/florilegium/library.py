@@ -1,0 +1,400 @@
+"""Library: the one object users hold. Opens a folder, wires its parts, and closes them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import filelock
+from PIL import Image
+
+from florilegium.chat import (
+    Found,
+    Picture,
+    answer_events,
+    check_question,
+    image_in_play,
+    search_text,
+)
+from florilegium.config import (
+    CONFIG_NAME,
+    INDEX_FOLDER,
+    Settings,
+    load_settings,
+    write_settings,
+)
+from florilegium.errors import (
+    ConfigError,
+    FlorilegiumError,
+    IndexLockedError,
+    IndexNotFoundError,
+    InvalidQueryError,
+    StoreError,
+    UnsupportedFileError,
+)
+from florilegium.images import image_from
+from florilegium.index import Index
+from florilegium.ingest import ingest
+from florilegium.parts import Parts
+from florilegium.protocols import Encoder
+from florilegium.report import FailedFile, IngestReport, Progress
+from florilegium.retrieve import Explanation, retrieve
+from florilegium.types import Answer, Event, Finished, Hit, Item, Modality, Query, Space, Turn
+
+ImageLike = str | Path | bytes | Image.Image
+
+_LOCK = "lock"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Statistics:
+    """How much is in an index. `failed` are the files that the last ingest could not read."""
+
+    sources: int
+    images: int
+    texts: int
+    failed: tuple[FailedFile, ...]
+    spaces: tuple[Space, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """One thing that `Library.check` looked at."""
+
+    name: str
+    ok: bool
+    message: str
+    hint: str | None = None
+
+
+class Library:
+    """A folder of pictures and texts that answers questions.
+
+    Make one with `create` or `open`, and use it in a `with` statement. Encoders load their
+    weights when they are first needed. One library object serves one thread at a time.
+    """
+
+    def __init__(self, root: Path, settings: Settings) -> None:
+        self.root = root
+        self.settings = settings
+        self._parts = Parts(root, settings.config)
+
+    @classmethod
+    def create(
+        cls,
+        folder: str | Path,
+        *,
+        profile: str = "offline",
+        overrides: Mapping[str, object] | None = None,
+    ) -> Self:
+        """Make a library of a folder, which is made too if it is absent.
+
+        Args:
+            folder: The folder; its files are never changed. The index goes into its subfolder
+                `.florilegium`, the settings into `florilegium.toml` unless that exists.
+            profile: The preset of backends.
+            overrides: Dotted keys and values that are written to `florilegium.toml`.
+
+        Raises:
+            ConfigError: The folder is a library already, or a setting is wrong.
+        """
+        root = Path(folder).expanduser().absolute()
+        if (root / INDEX_FOLDER).exists():
+            raise ConfigError(
+                f"The folder {str(root)!r} is a library already.",
+                hint="Open it, or delete its subfolder .florilegium to begin anew.",
+            )
+        values = {"profile": profile, **(overrides or {})}
+        load_settings(root, overrides=values)  # a wrong setting must leave no trace
+        try:
+            (root / INDEX_FOLDER).mkdir(parents=True)
+            if not (root / CONFIG_NAME).exists():
+                write_settings(root / CONFIG_NAME, values)
+        except OSError as error:
+            raise ConfigError(
+                f"The folder {str(root)!r} cannot be made a library: {error.strerror}.",
+                hint="Choose a folder that you may write to.",
+            ) from error
+        return cls(root, load_settings(root, overrides=overrides))
+
+    @classmethod
+    def open(cls, folder: str | Path, *, overrides: Mapping[str, object] | None = None) -> Self:
+        """Open the library in a folder.
+
+        Raises:
+            IndexNotFoundError: The folder is no library.
+            ConfigError: Its settings are wrong.
+        """
+        root = Path(folder).expanduser().absolute()
+        if not (root / INDEX_FOLDER).is_dir():
+            raise IndexNotFoundError(
+                f"The folder {str(root)!r} is no library.",
+                hint="Make it one with `florilegium init`, then run `florilegium ingest`.",
+            )
+        return cls(root, load_settings(root, overrides=overrides))
+
+    @staticmethod
+    def locate(start: str | Path) -> Path:
+        """Return the nearest folder from `start` upwards that is a library.
+
+        Raises:
+            IndexNotFoundError: There is none.
+        """
+        here = Path(start).expanduser().absolute()
+        for folder in (here, *here.parents):
+            if (folder / INDEX_FOLDER).is_dir():
+                return folder
+        raise IndexNotFoundError(
+            f"Neither {str(here)!r} nor a folder above it is a library.",
+            hint="Go into a library, name one with --library, or run `florilegium init`.",
+        )
+
+    def ingest(
+        self, *, rebuild: bool = False, progress: Callable[[Progress], None] | None = None
+    ) -> IngestReport:
+        """Make the index agree with the folder.
+
+        Args:
+            rebuild: Make the index anew. Embeddings that are in the cache are not made again.
+            progress: Called before each file.
+
+        Raises:
+            IndexLockedError: Another process is writing to the index.
+            IndexMismatchError: The index was built with other encoders.
+            SourceError: The folder holds nothing that can be ingested.
+        """
+        lock = filelock.FileLock(self.root / INDEX_FOLDER / _LOCK)
+        try:
+            with lock.acquire(timeout=0):
+                return self._ingest(rebuild=rebuild, progress=progress)
+        except filelock.Timeout as error:
+            raise IndexLockedError(
+                f"Another process is writing to the index of {str(self.root)!r}.",
+                hint="Wait until it has ended, then run `florilegium ingest` again.",
+            ) from error
+        except OSError as error:
+            raise StoreError(
+                f"The index of {str(self.root)!r} cannot be written: {error}.",
+                hint="Check that you may write to its subfolder .florilegium.",
+            ) from error
+
+    def search(
+        self,
+        text: str = "",
+        *,
+        image: ImageLike | None = None,
+        modality: Modality | str | None = None,
+        top_k: int | None = None,
+    ) -> list[Hit]:
+        """Return what is nearest to a text, a picture, or both, best first.
+
+        Args:
+            text: Words to search for.
+            image: A picture to search for: a path, the bytes of a file, or a Pillow image.
+            modality: `image` or `text` to find only such items.
+            top_k: How many hits; by default `retrieval.top_k` of the settings.
+
+        Raises:
+            InvalidQueryError: Neither text nor picture was given, or a value is out of range.
+            IndexNotFoundError: Nothing was ingested yet.
+        """
+        return list(self.explain(text, image=image, modality=modality, top_k=top_k).hits)
+
+    def explain(
+        self,
+        text: str = "",
+        *,
+        image: ImageLike | None = None,
+        modality: Modality | str | None = None,
+        top_k: int | None = None,
+    ) -> Explanation:
+        """Return what `search` does, with the lists it came from and the weight of the evidence."""
+        picture, image_hash = self._picture(image)
+        query = Query(
+            text=text,
+            image=picture,
+            image_hash=image_hash,
+            modality=_modality(modality),
+            top_k=self.settings.config.retrieval.top_k if top_k is None else top_k,
+        )
+        return self._retrieve(query)
+
+    def ask(
+        self,
+        question: str = "",
+        *,
+        image: ImageLike | None = None,
+        history: Sequence[Turn] = (),
+    ) -> Answer:
+        """Answer a question from the library, with citations.
+
+        Args:
+            question: The question; it may be empty when there is a picture.
+            image: A picture that the question is about.
+            history: `Answer.history` of the answer before, for a follow-up question.
+
+        Raises:
+            InvalidQueryError: Neither question nor picture was given.
+            ChatError: The chat model failed.
+        """
+        for event in self.stream(question, image=image, history=history):
+            if isinstance(event, Finished):
+                return event.answer
+        raise StoreError("The answer ended without its last event.", hint="Report this defect.")
+
+    def stream(
+        self,
+        question: str = "",
+        *,
+        image: ImageLike | None = None,
+        history: Sequence[Turn] = (),
+    ) -> Iterator[Event]:
+        """Answer as `ask` does, in events: Retrieved first, then Token by Token, then Finished."""
+        return self._events(question, image=image, history=history)
+
+    def statistics(self) -> Statistics:
+        """Return how much is in the index. Raises IndexNotFoundError when there is none."""
+        index = self._parts.index()
+        return Statistics(
+            sources=len(index.catalog.sources()),
+            images=index.catalog.count(Modality.IMAGE),
+            texts=index.catalog.count(Modality.TEXT),
+            failed=index.catalog.failures(),
+            spaces=self._parts.manifest().spaces,
+        )
+
+    @property
+    def index(self) -> Index:
+        """Return the opened parts of the index, for programs that go below this class.
+
+        Raises:
+            IndexNotFoundError: Nothing was ingested yet.
+        """
+        return self._parts.index()
+
+    def item(self, id_: str) -> Item:
+        """Return one item by its id. Raises ItemNotFoundError."""
+        return self._parts.index().catalog.item(id_)
+
+    def read_image(self, item: Item) -> Image.Image:
+        """Return the picture of an image item: RGB, upright. Raises SourceError."""
+        suffix = Path(item.source.path).suffix.lower()
+        for loader in self._parts.loaders():
+            if item.modality is Modality.IMAGE and suffix in loader.suffixes:
+                return loader.read_image(item)
+        raise UnsupportedFileError(
+            f"{item.source.path!r} holds no picture.", hint="Ask for the picture of an image item."
+        )
+
+    def check(self) -> list[Check]:
+        """Look at each part that this library needs and return what was found."""
+        checks = [
+            Check(name="settings", ok=True, message=f"profile {self.settings.config.profile}")
+        ]
+        checks.append(_attempt("text encoder", lambda: _try_encoder(self._parts.encoders()[1])))
+        checks.append(
+            _attempt("image-text encoder", lambda: _try_encoder(self._parts.encoders()[0]))
+        )
+        checks.append(_attempt("index", self._describe_index))
+        checks.append(_attempt("chat model", lambda: self._parts.chat_model().info.id))
+        return checks
+
+    def close(self) -> None:
+        """Close all files and free all weights. The library can be used again afterwards."""
+        self._parts.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    # -- wiring --
+
+    def _retrieve(self, query: Query) -> Explanation:
+        candidates = self.settings.config.retrieval.candidates
+        return retrieve(query, index=self._parts.index(), candidates=candidates)
+
+    def _events(
+        self, question: str, *, image: ImageLike | None, history: Sequence[Turn]
+    ) -> Iterator[Event]:
+        image_now, image_hash = self._picture(image)
+        own = Picture(image=image_now, content_hash=image_hash) if image_now is not None else None
+        in_play = image_in_play(own, history)
+        check_question(question, has_image=in_play is not None)
+        searched = search_text(question, history)
+        explanation = self._retrieve(
+            Query(
+                text=searched,
+                image=in_play.image if in_play else None,
+                image_hash=in_play.content_hash if in_play else None,
+                top_k=max(
+                    self.settings.config.chat.max_sources, self.settings.config.retrieval.top_k
+                ),
+            )
+        )
+        yield from answer_events(
+            question,
+            found=Found(hits=explanation.hits, evidence=explanation.evidence, searched=searched),
+            image=own,
+            history=history,
+            chat_model=self._parts.chat_model(),
+            config=self.settings.config.chat,
+            open_image=self.read_image,
+        )
+
+    def _picture(self, image: ImageLike | None) -> tuple[Image.Image | None, str | None]:
+        if image is None:
+            return None, None
+        limit = int(self.settings.config.ingest.max_image_megapixels * 1_000_000)
+        return image_from(image, max_pixels=limit)
+
+    def _ingest(
+        self, *, rebuild: bool, progress: Callable[[Progress], None] | None
+    ) -> IngestReport:
+        index = self._parts.index(writing=True, rebuild=rebuild)
+        return ingest(
+            self.root,
+            index=index,
+            loaders=self._parts.loaders(),
+            config=self.settings.config,
+            progress=progress,
+        )
+
+    def _describe_index(self) -> str:
+        found = self.statistics()
+        failed = f", {len(found.failed)} failed" if found.failed else ""
+        return f"{found.images} pictures and {found.texts} chunks of text{failed}"
+
+
+def _modality(value: Modality | str | None) -> Modality | None:
+    try:
+        return None if value is None else Modality(value)
+    except ValueError as error:
+        raise InvalidQueryError(
+            f"There is no modality {value!r}.", hint="Say `image` or `text`, or leave it out."
+        ) from error
+
+
+def _attempt(name: str, look: Callable[[], str]) -> Check:
+    try:
+        return Check(name=name, ok=True, message=look())
+    except FlorilegiumError as error:
+        return Check(name=name, ok=False, message=error.message, hint=error.hint)
+
+
+def _try_encoder(encoder: Encoder) -> str:
+    info = encoder.info
+    if Modality.IMAGE in info.modalities:
+        encoder.encode_images([Image.new("RGB", (32, 32), "white")])
+    if Modality.TEXT in info.modalities:
+        encoder.encode_texts(["a test"], purpose="query")
+    return f"{info.id}, {info.dim} dimensions"

@@ -1,0 +1,1 @@
+"""Loaders: one file of the library folder in, items out."""

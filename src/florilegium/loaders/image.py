@@ -1,0 +1,87 @@
+"""Pictures: one file, one item, whose text is the words of its path.
+
+Knows limits of size and how bytes are read; what a picture looks like is known to `images`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from PIL import Image
+
+from florilegium.cards import card_words, title_words
+from florilegium.config import IngestConfig
+from florilegium.errors import FileTooLargeError, UnreadableFileError
+from florilegium.ids import item_id
+from florilegium.images import check_image, open_image
+from florilegium.protocols import Loader
+from florilegium.types import Item, Modality, Source
+
+_MILLION: Final = 1_000_000
+_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff"})
+
+
+class ImageLoader:
+    """Read JPEG, PNG, WebP, GIF, BMP and TIFF files."""
+
+    def __init__(self, *, max_file_megabytes: float, max_image_megapixels: float) -> None:
+        self._max_bytes = int(max_file_megabytes * _MILLION)
+        self._max_pixels = int(max_image_megapixels * _MILLION)
+
+    @property
+    def suffixes(self) -> frozenset[str]:
+        return _SUFFIXES
+
+    def load(self, source: Source) -> Iterator[Item]:
+        # Decoded here already: a file that is cut off must fail before it has an item.
+        data = self._read(source)
+        width, height = check_image(data, max_pixels=self._max_pixels, name=source.path)
+        yield Item(
+            id=item_id(source.path, 0),
+            source=source,
+            modality=Modality.IMAGE,
+            ordinal=0,
+            title=title_words(source.path),
+            text=card_words(source.path),
+            width=width,
+            height=height,
+        )
+
+    def read_image(self, item: Item) -> Image.Image:
+        source = item.source
+        return open_image(self._read(source), max_pixels=self._max_pixels, name=source.path)
+
+    def _read(self, source: Source) -> bytes:
+        try:
+            # One byte more than allowed tells that a file has grown since it was listed.
+            with source.file.open("rb") as stream:
+                data = stream.read(self._max_bytes + 1)
+        except OSError as error:
+            raise UnreadableFileError(
+                f"{source.path!r} cannot be read: {error.strerror}.",
+                hint="Check that the file is there and that you may read it.",
+            ) from error
+        if len(data) > self._max_bytes:
+            raise FileTooLargeError(
+                f"{source.path!r} has {max(source.size, len(data))} bytes, "
+                f"more than the limit of {self._max_bytes}.",
+                hint="Make the file smaller, or raise ingest.max_file_megabytes.",
+            )
+        return data
+
+
+def open_loader(
+    model: str,  # noqa: ARG001 - a loader has one kind only
+    *,
+    config: IngestConfig,
+    count_tokens: Callable[[str], int],  # noqa: ARG001 - a picture has no text to cut
+) -> ImageLoader:
+    """Return the loader of pictures with the limits of `config`."""
+    return ImageLoader(
+        max_file_megabytes=config.max_file_megabytes,
+        max_image_megapixels=config.max_image_megapixels,
+    )
+
+
+_: type[Loader] = ImageLoader

@@ -1,0 +1,133 @@
+"""Plain text and Markdown: one file, one item per chunk, with what each chunk points to.
+
+Knows limits of size and how titles are found; encodings, chunks and references have own modules.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import PurePosixPath
+from typing import Final
+
+from PIL import Image
+
+from florilegium.cards import title_words
+from florilegium.chunking import split_chunks
+from florilegium.config import IngestConfig
+from florilegium.encodings import decode_text
+from florilegium.errors import FileTooLargeError, UnreadableFileError, UnsupportedFileError
+from florilegium.ids import item_id
+from florilegium.protocols import Loader
+from florilegium.references import find_references, plain_words
+from florilegium.types import Item, Modality, Reference, Source, Span
+
+__all__ = ["TextLoader", "decode_text", "open_loader"]
+
+_MILLION: Final = 1_000_000
+_MARKDOWN = frozenset({".md", ".markdown"})
+_SUFFIXES = _MARKDOWN | {".txt"}
+_FENCED = re.compile(r"^ {0,3}(```+|~~~+).*?(?:^ {0,3}\1|\Z)", re.MULTILINE | re.DOTALL)
+_HEADING = re.compile(
+    r"^ {0,3}\#{1,6}[ \t]+(?P<hashed>[^\n]{0,300})"
+    r"|^ {0,3}(?P<underlined>[^\s#>|-][^\n]{0,300})\n {0,3}(?:={3,}|-{3,})[ \t]*$",
+    re.MULTILINE,
+)
+
+
+class TextLoader:
+    """Read text files in the usual encodings and cut them into chunks."""
+
+    def __init__(
+        self, *, max_text_megabytes: float, chunk_tokens: int, count_tokens: Callable[[str], int]
+    ) -> None:
+        self._max_bytes = int(max_text_megabytes * _MILLION)
+        self._chunk_tokens = chunk_tokens
+        self._count_tokens = count_tokens
+
+    @property
+    def suffixes(self) -> frozenset[str]:
+        return _SUFFIXES
+
+    def load(self, source: Source) -> Iterator[Item]:
+        text = decode_text(self._read(source), name=source.path)
+        spans = split_chunks(text, max_tokens=self._chunk_tokens, count_tokens=self._count_tokens)
+        references = _by_chunk(find_references(text, path=source.path), spans)
+        title = _title(text, source.path)
+        for ordinal, span in enumerate(spans):
+            yield Item(
+                id=item_id(source.path, ordinal),
+                source=source,
+                modality=Modality.TEXT,
+                ordinal=ordinal,
+                title=title,
+                text=text[span.start : span.end],
+                span=span,
+                references=tuple(references[ordinal]),
+            )
+
+    def read_image(self, item: Item) -> Image.Image:
+        raise UnsupportedFileError(
+            f"{item.source.path!r} is a text and holds no picture.",
+            hint="Ask the loader of pictures for image items only.",
+        )
+
+    def _read(self, source: Source) -> bytes:
+        try:
+            # One byte more than allowed tells that a file has grown since it was listed.
+            with source.file.open("rb") as stream:
+                data = stream.read(self._max_bytes + 1)
+        except OSError as error:
+            raise UnreadableFileError(
+                f"{source.path!r} cannot be read: {error.strerror}.",
+                hint="Check that the file is there and that you may read it.",
+            ) from error
+        if len(data) > self._max_bytes:
+            raise FileTooLargeError(
+                f"{source.path!r} has {max(source.size, len(data))} bytes, "
+                f"more than the limit of {self._max_bytes}.",
+                hint="Split the file, or raise ingest.max_text_megabytes.",
+            )
+        return data
+
+
+def open_loader(
+    model: str,  # noqa: ARG001 - a loader has one kind only
+    *,
+    config: IngestConfig,
+    count_tokens: Callable[[str], int],
+) -> TextLoader:
+    """Return the loader of texts with the limits of `config`."""
+    return TextLoader(
+        max_text_megabytes=config.max_text_megabytes,
+        chunk_tokens=config.chunk_tokens,
+        count_tokens=count_tokens,
+    )
+
+
+def _title(text: str, path: str) -> str:
+    """Return the first heading of a Markdown text; plain text must begin with it to have one."""
+    body = _FENCED.sub(lambda match: re.sub(r"[^\n]", " ", match.group()), text)
+    is_markdown = PurePosixPath(path).suffix.lower() in _MARKDOWN
+    match = _HEADING.search(body) if is_markdown else _HEADING.match(body.lstrip())
+    heading = (
+        plain_words((match["hashed"] or match["underlined"] or "").rstrip("# \t")) if match else ""
+    )
+    return heading or title_words(path)
+
+
+def _by_chunk(
+    references: Sequence[tuple[int, Reference]], spans: Sequence[Span]
+) -> list[list[Reference]]:
+    """Return for each chunk the references that begin in it, each once."""
+    starts = [span.start for span in spans]
+    found: list[list[Reference]] = [[] for _ in spans]
+    for offset, reference in references:
+        chunk = found[bisect_right(starts, offset) - 1]
+        if reference not in chunk:
+            chunk.append(reference)
+    return found
+
+
+_: type[Loader] = TextLoader

@@ -1,0 +1,187 @@
+"""The parts of a library, opened when they are first needed, and closed together.
+
+Knows where the index keeps its files, and refuses one that other encoders built.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import asdict
+from pathlib import Path
+
+from florilegium.cache import EmbeddingCache
+from florilegium.catalog import SCHEMA_VERSION, Catalog
+from florilegium.config import INDEX_FOLDER, Config, user_cache_folder
+from florilegium.errors import IndexMismatchError, IndexNotFoundError
+from florilegium.index import Index
+from florilegium.protocols import ChatModel, Encoder, Loader
+from florilegium.registry import open_chat_model, open_encoder, open_loaders, open_store
+from florilegium.types import Manifest, Space
+
+_CATALOG = "catalog.db"
+_CACHE = "embeddings.db"
+_STORE = "store"
+
+
+class Parts:
+    """Encoders, loaders, chat model and index of one library."""
+
+    def __init__(self, root: Path, config: Config) -> None:
+        self._root = root
+        self._config = config
+        self._folder = root / INDEX_FOLDER
+        self._catalog: Catalog | None = None
+        self._index: Index | None = None
+        self._encoders: tuple[Encoder, Encoder] | None = None
+        self._loaders: list[Loader] | None = None
+        self._chat_model: ChatModel | None = None
+
+    def loaders(self) -> list[Loader]:
+        """Return all loaders."""
+        if self._loaders is None:
+            config = self._config.ingest
+            count_tokens = self.encoders()[1].count_tokens
+            self._loaders = open_loaders(config=config, count_tokens=count_tokens)
+        return self._loaders
+
+    def encoders(self) -> tuple[Encoder, Encoder]:
+        """Return the image-text encoder and the text encoder."""
+        if self._encoders is None:
+            config = self._config
+            folder = user_cache_folder()
+            texts = open_encoder(
+                config.text_encoder.name, config=config.text_encoder, cache_folder=folder
+            )
+            crossing = open_encoder(
+                config.encoder.name, config=config.encoder, texts=texts, cache_folder=folder
+            )
+            self._encoders = (crossing, texts)
+        return self._encoders
+
+    def chat_model(self) -> ChatModel:
+        """Return the chat model."""
+        if self._chat_model is None:
+            config = self._config.chat
+            texts = self.encoders()[1]
+            self._chat_model = open_chat_model(config.name, config=config, texts=texts)
+        return self._chat_model
+
+    def manifest(self) -> Manifest:
+        """Return what an index of this library must have been built by."""
+        infos = {encoder.info.id: encoder.info for encoder in self.encoders()}
+        spaces = [
+            Space(name=id_, fingerprint=info.fingerprint, dim=info.dim)
+            for id_, info in sorted(infos.items())
+        ]
+        return Manifest(schema=SCHEMA_VERSION, spaces=tuple(spaces))
+
+    def index(self, *, writing: bool = False, rebuild: bool = False) -> Index:
+        """Return the opened index.
+
+        Args:
+            writing: Make it if it is absent, and make it anew if the store has lost records.
+            rebuild: Make it anew in any case.
+
+        Raises:
+            IndexNotFoundError: Nothing was ingested yet, and this is not for writing.
+            IndexMismatchError: Other encoders built it.
+        """
+        if self._index is not None and not rebuild:
+            return self._index
+        crossing, texts = self.encoders()
+        manifest = self.manifest()
+        if rebuild:
+            self._delete_index()
+        if self._catalog is None:
+            self._catalog = Catalog(self._folder / _CATALOG, root=self._root)
+        catalog = self._catalog
+        _check_manifest(catalog, manifest, root=self._root, writing=writing)
+        if not writing:
+            self._check_store(catalog)
+        store = open_store(self._config.store.name, folder=self._folder / _STORE, manifest=manifest)
+        self._index = Index(
+            catalog=catalog,
+            store=store,
+            cache=EmbeddingCache(self._folder / _CACHE),
+            encoder=crossing,
+            text_encoder=texts,
+        )
+        if writing and not _agrees(self._index):
+            # The store was lost or is another one: what it held is made anew from the cache.
+            return self.index(writing=True, rebuild=True)
+        if writing:
+            catalog.set_fact("store", self._config.store.name)
+        return self._index
+
+    def _delete_index(self) -> None:
+        # The store goes first: a catalog without its store is found out by the next run.
+        if self._index is not None:
+            self._index.store.close()
+            self._index.cache.close()
+            self._index = None
+        if self._catalog is not None:
+            self._catalog.close()
+            self._catalog = None
+        shutil.rmtree(self._folder / _STORE, ignore_errors=True)
+        for file in self._folder.glob(f"{_CATALOG}*"):
+            file.unlink()
+
+    def _check_store(self, catalog: Catalog) -> None:
+        kept, wanted = catalog.fact("store"), self._config.store.name
+        if kept != wanted:
+            raise IndexMismatchError(
+                f"The index of {str(self._root)!r} is kept in {kept!r}, "
+                f"but the store {wanted!r} is configured.",
+                hint="Run `florilegium ingest`, which moves it, or set store.name back.",
+            )
+        if not (self._folder / _STORE).is_dir():
+            raise IndexMismatchError(
+                f"The vector store of {str(self._root)!r} is gone.",
+                hint="Run `florilegium ingest`; nothing is encoded again.",
+            )
+
+    def close(self) -> None:
+        """Close what is open. Parts are opened again when they are needed again."""
+        if self._index is not None:
+            self._index.store.close()
+            self._index.cache.close()
+        if self._catalog is not None:
+            self._catalog.close()
+        for encoder in self._encoders or ():
+            encoder.close()
+        if self._chat_model is not None:
+            self._chat_model.close()
+        self._index = self._catalog = self._encoders = self._loaders = self._chat_model = None
+
+
+def _check_manifest(catalog: Catalog, manifest: Manifest, *, root: Path, writing: bool) -> None:
+    wanted = json.dumps(asdict(manifest), sort_keys=True)
+    found = catalog.fact("manifest")
+    if found is None and not writing:
+        raise IndexNotFoundError(
+            f"Nothing was ingested in {str(root)!r} yet.", hint="Run `florilegium ingest`."
+        )
+    if found is None:
+        catalog.set_fact("manifest", wanted)
+    elif found != wanted:
+        raise IndexMismatchError(
+            f"The index of {str(root)!r} was built with {_names(found)}, "
+            f"but {_names(wanted)} is configured.",
+            hint="Run `florilegium ingest --rebuild`, or set the encoders back.",
+        )
+
+
+def _names(manifest: str) -> str:
+    spaces = json.loads(manifest)["spaces"]
+    return " and ".join(f"{space['name']} ({space['fingerprint'][-8:]})" for space in spaces)
+
+
+def _agrees(index: Index) -> bool:
+    # Records that are announced and not committed are settled by ingest itself.
+    uncertain = index.catalog.pending_ids()
+    for collection in (index.pictures, index.windows, index.chunks, index.sentences, index.cards):
+        known = set(index.catalog.record_ids().get(collection, ()))
+        if (known ^ index.store.ids(collection)) - uncertain.get(collection, set()):
+            return False
+    return True

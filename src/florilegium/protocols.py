@@ -1,0 +1,126 @@
+"""The four plug-points, and the small one that names pictures. Types only, no behaviour.
+
+Each sentence below has a test in `florilegium.testing`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Protocol, runtime_checkable
+
+from PIL import Image
+
+from florilegium.types import (
+    ChatModelInfo,
+    ChatOptions,
+    Collection,
+    Delta,
+    Embeddings,
+    EncoderInfo,
+    Item,
+    Label,
+    Match,
+    Message,
+    Purpose,
+    Record,
+    Source,
+)
+
+
+class Loader(Protocol):
+    """Turn one file into items, in a stable order with stable ids.
+
+    A file that cannot be read raises SourceError and never yields half of its items first.
+    `read_image` gives the picture of an image item that `load` yielded.
+    """
+
+    @property
+    def suffixes(self) -> frozenset[str]:
+        """Lower-case file name endings with the dot, e.g. `.jpg`."""
+
+    def load(self, source: Source) -> Iterator[Item]:
+        """Yield the items of one file."""
+
+    def read_image(self, item: Item) -> Image.Image:
+        """Return the picture of an image item: RGB, upright. Raises SourceError."""
+
+
+class Encoder(Protocol):
+    """Map texts and/or images into one space.
+
+    Row i belongs to input i; no input gives shape (0, dim). Rows are finite, float32, unit
+    length, and do not depend on what else is in the batch. `info` and `count_tokens` work
+    without weights. A modality that is not in `info.modalities` raises EncoderError.
+    """
+
+    @property
+    def info(self) -> EncoderInfo:
+        """What this encoder is."""
+
+    def count_tokens(self, text: str) -> int:
+        """Return how many tokens of the text limit `text` takes, special tokens included."""
+
+    def encode_texts(self, texts: Sequence[str], *, purpose: Purpose) -> Embeddings:
+        """Return shape (len(texts), dim)."""
+
+    def encode_images(self, images: Sequence[Image.Image]) -> Embeddings:
+        """Return shape (len(images), dim); images are RGB, upright, of any size."""
+
+    def close(self) -> None:
+        """Free the weights."""
+
+
+@runtime_checkable
+class Labeler(Protocol):
+    """An encoder that can also name what its image embeddings show, most likely first."""
+
+    def label_embeddings(self, embeddings: Embeddings, *, top_k: int) -> list[tuple[Label, ...]]:
+        """Return at most top_k labels for each row of shape (n, dim)."""
+
+
+class VectorStore(Protocol):
+    """Keep records and find the nearest of one collection.
+
+    `upsert` replaces by id and is idempotent; `delete` ignores unknown ids; `get` returns records
+    in the order of the ids asked for and leaves out unknown ones; `search` gives at most top_k
+    matches, best first, ties by id, cosine similarity in [-1, 1]; a collection that was never
+    written is empty. What was written is there after closing and opening; opening with another
+    manifest raises IndexMismatchError.
+    """
+
+    def upsert(self, collection: Collection, records: Sequence[Record]) -> None:
+        """Add records, replacing those with the same ids."""
+
+    def delete(self, collection: Collection, ids: Sequence[str]) -> None:
+        """Remove records."""
+
+    def get(self, collection: Collection, ids: Sequence[str]) -> list[Record]:
+        """Return the records with these ids."""
+
+    def search(self, collection: Collection, embedding: Embeddings, *, top_k: int) -> list[Match]:
+        """Return the records nearest to `embedding`, shape (dim,)."""
+
+    def ids(self, collection: Collection) -> set[str]:
+        """Return all record ids of a collection."""
+
+    def close(self) -> None:
+        """Release files and memory."""
+
+
+class ChatModel(Protocol):
+    """Stream a reply.
+
+    Joining all deltas gives the reply; only the last has a finish reason. Closing the iterator
+    early stops the model and frees it. More images than `info.max_images` raise
+    UnsupportedInputError before anything is sent.
+    """
+
+    @property
+    def info(self) -> ChatModelInfo:
+        """What this chat model is."""
+
+    def stream(self, messages: Sequence[Message], *, options: ChatOptions) -> Iterator[Delta]:
+        """Yield the reply to the messages, the last of which is the user's."""
+
+    def close(self) -> None:
+        """Free the model or the connection."""

@@ -1,0 +1,89 @@
+"""From a name like `kind:model` to a backend, imported only when asked for.
+
+Built-in backends and those of other packages come through the same entry points. Knows no
+backend by name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from typing import Any
+
+from florilegium.config import ChatConfig, EncoderConfig, IngestConfig, TextEncoderConfig
+from florilegium.errors import MissingExtraError, UnknownBackendError
+from florilegium.protocols import ChatModel, Encoder, Loader, VectorStore
+from florilegium.types import Manifest
+
+
+def open_encoder(
+    name: str,
+    *,
+    config: EncoderConfig | TextEncoderConfig,
+    texts: Encoder | None = None,
+    cache_folder: Path,
+) -> Encoder:
+    """Return the encoder called `name`.
+
+    Args:
+        name: `kind` or `kind:model`.
+        config: Its section of the settings.
+        texts: The text encoder of the library, which an image-text encoder may build on.
+        cache_folder: Where it may keep files that can be made again.
+    """
+    make, model = _find("encoders", name)
+    encoder: Encoder = make(model, config=config, texts=texts, cache_folder=cache_folder)
+    return encoder
+
+
+def open_store(name: str, *, folder: Path, manifest: Manifest) -> VectorStore:
+    """Return the vector store called `name`, opened in `folder`."""
+    make, model = _find("stores", name)
+    store: VectorStore = make(model, folder=folder, manifest=manifest)
+    return store
+
+
+def open_chat_model(name: str, *, config: ChatConfig, texts: Encoder | None) -> ChatModel:
+    """Return the chat model called `name`; `texts` is the text encoder of the library."""
+    make, model = _find("chat_models", name)
+    chat_model: ChatModel = make(model, config=config, texts=texts)
+    return chat_model
+
+
+def open_loaders(*, config: IngestConfig, count_tokens: Callable[[str], int]) -> list[Loader]:
+    """Return all loaders that are installed, by name."""
+    names = sorted(point.name for point in entry_points(group="florilegium.loaders"))
+    loaders: list[Loader] = []
+    for name in names:
+        make, model = _find("loaders", name)
+        loaders.append(make(model, config=config, count_tokens=count_tokens))
+    return loaders
+
+
+def backend_names(group: str) -> list[str]:
+    """Return the names that a group (`encoders`, `stores`, …) offers."""
+    return sorted({point.name for point in entry_points(group=f"florilegium.{group}")})
+
+
+def _find(group: str, name: str) -> tuple[Callable[..., Any], str]:
+    kind, _, model = name.partition(":")
+    for point in entry_points(group=f"florilegium.{group}"):
+        if point.name == kind:
+            return _import(point), model
+    known = ", ".join(backend_names(group)) or "none"
+    raise UnknownBackendError(
+        f"There is no backend {kind!r} among the {group.replace('_', ' ')}; known: {known}.",
+        hint="Mend the name in florilegium.toml, or install the package that offers it.",
+    )
+
+
+def _import(point: EntryPoint) -> Callable[..., Any]:
+    try:
+        make: Callable[..., Any] = point.load()
+    except ImportError as error:
+        raise MissingExtraError(
+            f"The backend {point.name!r} needs a package that is not installed: {error}.",
+            hint=f"Install it, e.g. `pip install 'florilegium[{point.name}]'`.",
+        ) from error
+    return make

@@ -1,0 +1,53 @@
+"""What a run of ingest did to the files of the folder, as frozen data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FailedFile:
+    """A file that could not be ingested, with the code of its error and what to do."""
+
+    path: str
+    code: str
+    message: str
+    hint: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IngestReport:
+    """What one run of ingest did to the files of the folder.
+
+    Every file seen is in exactly one of `added`, `updated`, `unchanged`, `failed` and, after
+    Ctrl-C, `remaining`. `removed` are files that were indexed and are gone; `ignored` are files
+    that no loader reads. `encoded` counts inputs that an encoder really ran on, the rest came from
+    the embedding cache.
+    """
+
+    added: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    removed: int = 0
+    failed: tuple[FailedFile, ...] = ()
+    remaining: int = 0
+    ignored: int = 0
+    encoded: int = 0
+    seconds: float = 0.0
+    interrupted: bool = False
+
+    @property
+    def seen(self) -> int:
+        """Return the number of files of supported kinds in the folder."""
+        return self.added + self.updated + self.unchanged + len(self.failed) + self.remaining
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """How far a run of ingest is: files done of files to do, and the one at hand."""
+
+    done: int
+    total: int
+    path: str
+    failed: int = 0
+    seconds: float = 0.0

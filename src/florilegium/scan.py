@@ -1,0 +1,124 @@
+"""What lies in a library folder, by names, sizes and times alone. Opens no file."""
+
+from __future__ import annotations
+
+import errno
+import fnmatch
+import os
+import stat
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from florilegium.config import CONFIG_NAME, INDEX_FOLDER
+from florilegium.errors import IndexNotFoundError, UnreadableFileError
+from florilegium.report import FailedFile
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """A file that a loader reads: its path relative to the folder with `/`, and its stat."""
+
+    path: str
+    size: int
+    modified_ns: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scan:
+    """All files of a folder, in order of their paths; `ignored` counts those no loader reads."""
+
+    files: tuple[Seen, ...]
+    failed: tuple[FailedFile, ...]
+    ignored: int
+
+
+def scan_folder(root: Path, *, suffixes: Collection[str], exclude: Sequence[str]) -> Scan:
+    """Return what lies in `root` and its subfolders; links to folders are not followed.
+
+    Hidden files and folders, the index and the settings are passed over.
+
+    Raises:
+        IndexNotFoundError: There is no such folder.
+        UnreadableFileError: The folder may not be read.
+    """
+    _check_readable(root)
+    files: list[Seen] = []
+    failed: list[FailedFile] = []
+    ignored = 0
+
+    def note(error: OSError) -> None:
+        path = Path(error.filename).relative_to(root).as_posix()
+        failed.append(_failure(path, error, "folder"))
+
+    for folder, subfolders, names in os.walk(root, onerror=note):
+        inside = Path(folder).relative_to(root)
+        subfolders[:] = sorted(
+            name for name in subfolders if not _left_out(inside / name, exclude, folder=True)
+        )
+        for name in names:
+            path = inside / name
+            if _left_out(path, exclude) or name == CONFIG_NAME:
+                continue
+            if path.suffix.lower() not in suffixes:
+                ignored += 1
+                continue
+            try:
+                files.append(_look(root, path))
+            except OSError as error:
+                failed.append(_failure(path.as_posix(), error, "file"))
+    return Scan(
+        files=tuple(sorted(files, key=lambda seen: seen.path)),
+        failed=tuple(sorted(failed, key=lambda failure: failure.path)),
+        ignored=ignored,
+    )
+
+
+def _check_readable(root: Path) -> None:
+    if not root.is_dir():
+        raise IndexNotFoundError(
+            f"There is no folder {str(root)!r}.",
+            hint="Check the path; a library is a folder of pictures and texts.",
+        )
+    try:
+        with os.scandir(root):
+            pass
+    except OSError as error:
+        raise UnreadableFileError(
+            f"The folder {str(root)!r} cannot be read: {error.strerror}.",
+            hint="Give yourself the right to read it, or choose another folder.",
+        ) from error
+
+
+def _look(root: Path, path: Path) -> Seen:
+    try:
+        path.as_posix().encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise OSError(errno.EILSEQ, "its name is not UTF-8") from error
+    found = (root / path).stat()
+    if not stat.S_ISREG(found.st_mode):  # opening a pipe would wait for ever
+        raise OSError(errno.EINVAL, "it is no regular file")
+    return Seen(path=path.as_posix(), size=found.st_size, modified_ns=found.st_mtime_ns)
+
+
+def _left_out(path: Path, exclude: Sequence[str], *, folder: bool = False) -> bool:
+    if path.name.startswith(".") or path.name == INDEX_FOLDER:
+        return True
+    text = path.as_posix() + ("/" if folder else "")
+    # fnmatch's * crosses slashes, so **/ in front must also match nothing at all.
+    return any(
+        fnmatch.fnmatchcase(text, pattern)
+        or (pattern.startswith("**/") and fnmatch.fnmatchcase(text, pattern.removeprefix("**/")))
+        for pattern in exclude
+    )
+
+
+def _failure(path: str, error: OSError, kind: str) -> FailedFile:
+    # A name that is not UTF-8 is shown with its bytes escaped, so that it can be kept and printed.
+    path = path.encode("utf-8", "backslashreplace").decode("utf-8")
+    return FailedFile(
+        path=path,
+        code=UnreadableFileError.code,
+        message=f"The {kind} {path!r} cannot be read: {error.strerror}.",
+        hint="Give yourself the right to read it, or exclude it in florilegium.toml.",
+    )

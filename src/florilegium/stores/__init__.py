@@ -1,0 +1,1 @@
+"""Vector stores: records in, nearest matches out."""

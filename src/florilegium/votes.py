@@ -1,0 +1,60 @@
+"""The nearest pictures vote for the texts that they are linked to. Reads only links."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Collection, Mapping, Sequence
+
+from florilegium.catalog import Catalog
+from florilegium.fusion import Ranking
+from florilegium.types import Link
+
+NEIGHBOURS = 10
+
+
+def count_votes(nearest: Ranking | None, twins: Collection[str]) -> dict[str, float]:
+    """Return the votes of image items: how many deviations each is nearer than the average.
+
+    Args:
+        nearest: Pictures by their likeness to the query's; None when there are none.
+        twins: Items that are the very picture of the query. They are no evidence of themselves,
+            but what they are linked to is what their owner said of them: they alone vote.
+    """
+    if twins:
+        return dict.fromkeys(twins, 1.0)
+    if nearest is None:
+        return {}
+    scale = nearest.scale()
+    best = sorted(nearest.scores, key=lambda i: (-nearest.scores[i], i))[:NEIGHBOURS]
+    votes = {i: scale.standardise(nearest.scores[i]) for i in best}
+    # With one picture, or several that are all alike, nothing stands out: the first one votes.
+    return {i: vote for i, vote in votes.items() if vote > 0} or dict.fromkeys(best[:1], 1.0)
+
+
+def share_votes(votes: Mapping[str, float], *, catalog: Catalog) -> dict[str, float]:
+    """Return the share of all votes, in [0, 1], of each file that is linked to a voting picture."""
+    items = catalog.items(list(votes))
+    total = sum(votes[id_] for id_ in items)
+    by_path: dict[str, float] = defaultdict(float)
+    for id_, item in items.items():
+        by_path[item.source.path] += votes[id_] / total
+    shares: dict[str, float] = defaultdict(float)
+    for (path, other), strength in _strengths(list(by_path), catalog=catalog).items():
+        shares[other] += by_path[path] * strength
+    return dict(shares)
+
+
+def _strengths(paths: Sequence[str], *, catalog: Catalog) -> dict[tuple[str, str], float]:
+    # A text that refers to many pictures says less of each than one that bears its name.
+    links = catalog.links(paths)
+    others = sorted({link.other for link in links})
+    referred = Counter(link.path for link in catalog.links(others) if link.kind == "reference")
+    strengths: dict[tuple[str, str], float] = defaultdict(float)
+    for link in links:
+        pair = (link.path, link.other)
+        strengths[pair] = max(strengths[pair], _strength(link, referred[link.other]))
+    return strengths
+
+
+def _strength(link: Link, referred: int) -> float:
+    return referred**-0.5 if link.kind == "reference" else 1.0

@@ -1,0 +1,82 @@
+"""The lexical index: SQLite FTS5 tables of words, one for texts and one for the cards of pictures.
+
+Statements for the catalog, which holds the connection; ranks by FTS5's BM25.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+
+from florilegium.lexical import characters, tokens
+from florilegium.types import Modality
+
+# Words come cut and stemmed already, so the tokenizer has nothing to do but split at spaces.
+SCHEMA = """
+CREATE VIRTUAL TABLE IF NOT EXISTS text_words
+    USING fts5(words, characters, labels, tokenize='ascii');
+CREATE VIRTUAL TABLE IF NOT EXISTS image_words
+    USING fts5(words, characters, labels, tokenize='ascii');
+"""
+
+_TABLES = {Modality.TEXT: "text_words", Modality.IMAGE: "image_words"}
+
+
+def add(
+    connection: sqlite3.Connection, number: int, modality: Modality, text: str, labels: str = ""
+) -> None:
+    """Make item number `number` found by the words of `text`, and apart from them of `labels`.
+
+    What people wrote and what a machine guessed are searched in lists of their own.
+    """
+    columns = (
+        " ".join(tokens(text)),
+        " ".join(characters(text)),
+        " ".join([*tokens(labels), *characters(labels)]),
+    )
+    connection.execute(
+        f"INSERT INTO {_TABLES[modality]} (rowid, words, characters, labels) VALUES (?, ?, ?, ?)",  # noqa: S608 - a constant
+        (number, *columns),
+    )
+
+
+def remove(connection: sqlite3.Connection, number: int) -> None:
+    """Make item number `number` found by no word."""
+    for table in _TABLES.values():
+        connection.execute(f"DELETE FROM {table} WHERE rowid=?", (number,))  # noqa: S608 - a constant
+
+
+def search_statement(
+    text: str, modality: Modality, *, top_k: int, labels: bool = False
+) -> tuple[str, tuple[str | int, ...]]:
+    """Return SQL and values that list (item id, score) for the words of `text`, best first.
+
+    Higher is better; an item that shares no word is not listed. A single Han character finds it
+    inside longer words too. There are no values when `text` has no words.
+    """
+    words = list(dict.fromkeys(tokens(text)))
+    if not words:
+        return "", ()
+    match = " OR ".join(match_word(word, labels=labels) for word in words)
+    table = _TABLES[modality]
+    sql = (
+        f"SELECT i.id, -bm25({table}) AS score FROM {table} "  # noqa: S608 - a constant
+        f"JOIN items i ON i.number = {table}.rowid WHERE {table} MATCH ? "
+        "ORDER BY score DESC, i.id LIMIT ?"
+    )
+    return sql, (match, top_k)
+
+
+def frequency_statement(modality: Modality) -> str:
+    """Return SQL that counts the items that `match_word` finds."""
+    table = _TABLES[modality]
+    return f"SELECT count(*) FROM {table} WHERE {table} MATCH ?"  # noqa: S608 - a constant
+
+
+def match_word(word: str, *, labels: bool = False) -> str:
+    """Return the FTS5 expression that finds one indexed word.
+
+    A single Han character is looked for among all characters, so it is found inside words too.
+    """
+    column = "labels" if labels else "characters" if characters(word) == [word] else "words"
+    quoted = word.replace('"', '""')
+    return f'{column} : "{quoted}"'

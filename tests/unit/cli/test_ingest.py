@@ -1,0 +1,121 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import typer
+
+from florilegium.cli.ingest import STOPPED, finish, print_report, shown_progress
+from florilegium.report import FailedFile, IngestReport, Progress
+from tests.unit.cli.conftest import Run
+
+FAILED = FailedFile(path="x[1].png", code="source_unreadable", message="'x' is cut off.")
+
+
+def test_the_first_run_adds_all_files(run: Run) -> None:
+    result = run("ingest", "--json")
+
+    data = json.loads(result.stdout)
+    assert result.exit_code == 0
+    assert (data["seen"], data["added"], data["failed"]) == (4, 4, [])
+    assert data["encoded"] > 0
+
+
+def test_the_second_run_encodes_nothing(ingested: Run) -> None:
+    data = json.loads(ingested("ingest", "--json").stdout)
+
+    assert (data["added"], data["unchanged"], data["encoded"]) == (0, 4, 0)
+
+
+def test_a_rebuild_encodes_nothing_since_the_cache_has_it(ingested: Run) -> None:
+    data = json.loads(ingested("ingest", "--json", "--rebuild").stdout)
+
+    assert (data["added"], data["encoded"]) == (4, 0)
+
+
+def test_a_bad_file_is_reported_with_exit_code_3(run: Run, folder: Path) -> None:
+    (folder / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n cut off")
+
+    result = run("ingest")
+
+    assert result.exit_code == 3
+    assert "broken.png" in result.stdout
+    assert "Traceback" not in result.stderr
+
+
+def test_a_bad_file_is_in_the_json_with_its_code(run: Run, folder: Path) -> None:
+    (folder / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n cut off")
+
+    result = run("ingest", "--json")
+
+    (failed,) = json.loads(result.stdout)["failed"]
+    assert result.exit_code == 3
+    assert (failed["path"], failed["code"]) == ("broken.png", "source_unreadable")
+
+
+def test_a_folder_that_is_no_library_is_exit_code_2(run: Run, tmp_path: Path) -> None:
+    result = run("ingest", "--library", str(tmp_path))
+
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    assert result.stderr.startswith("error: ")
+    assert "florilegium init" in result.stderr
+
+
+def test_the_report_adds_up_on_the_page(capsys: pytest.CaptureFixture[str]) -> None:
+    print_report(IngestReport(added=1, updated=2, unchanged=30, removed=4, failed=(FAILED,)))
+
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert ["added", "1"] in lines
+    assert ["failed", "1"] in lines
+    assert ["=", "in", "the", "folder", "34"] in lines
+    assert ["removed", "4"] in lines
+
+
+def test_failed_files_are_listed_with_their_reasons(capsys: pytest.CaptureFixture[str]) -> None:
+    print_report(IngestReport(failed=(FAILED,)))
+
+    out = capsys.readouterr().out
+    assert "x[1].png" in out
+    assert "'x' is cut off." in out
+
+
+def test_without_failures_no_list_of_them_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    print_report(IngestReport(added=1))
+
+    assert "Failed files" not in capsys.readouterr().out
+
+
+def test_a_stopped_run_says_how_to_go_on(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(typer.Exit) as caught:
+        finish(IngestReport(added=1, interrupted=True, failed=(FAILED,)))
+
+    assert caught.value.exit_code == 130
+    assert capsys.readouterr() == ("", f"{STOPPED}\n")
+
+
+def test_a_run_without_failures_ends_quietly(capsys: pytest.CaptureFixture[str]) -> None:
+    finish(IngestReport(added=1))
+
+    assert capsys.readouterr() == ("", "")
+
+
+def test_no_progress_bar_is_written_to_a_pipe(capsys: pytest.CaptureFixture[str]) -> None:
+    with shown_progress() as show:
+        show(Progress(done=1, total=2, path="rose.png", seconds=0.5))
+
+    assert capsys.readouterr() == ("", "")
+
+
+def test_the_progress_bar_shows_counts_rate_and_file(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TTY_COMPATIBLE", "1")
+    with shown_progress() as show:
+        show(Progress(done=5, total=8, path="roses/rose.png", failed=1, seconds=2.0))
+
+    out, err = capsys.readouterr()
+    assert out == ""
+    for part in ("5/8", "2.5/s", "1 failed", "roses/rose.png"):
+        assert part in err

@@ -1,0 +1,313 @@
+"""What the contract does not say about Chroma: names, sharing, damage, and a graph in pieces."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from unittest.mock import patch
+
+import numpy as np
+import pytest
+from chromadb.api.client import Client
+from chromadb.api.models.Collection import Collection as ChromaCollection
+from chromadb.api.shared_system_client import SharedSystemClient
+from chromadb.config import Settings
+
+import florilegium
+from florilegium.errors import IndexMismatchError, StoreError
+from florilegium.stores.chroma import ChromaStore, open_store
+from florilegium.types import Collection, Embeddings, Manifest, Modality, Record, Space
+
+MANIFEST = Manifest(schema=1, spaces=(Space(name="clip", fingerprint="aaaa", dim=4),))
+IMAGES = Collection(space="clip", modality=Modality.IMAGE)
+TEXTS = Collection(space="clip", modality=Modality.TEXT)
+EAST = np.asarray([1, 0, 0, 0], dtype=np.float32)
+NORTH = np.asarray([0, 1, 0, 0], dtype=np.float32)
+
+
+def record(id_: str, embedding: Embeddings) -> Record:
+    return Record(id=id_, item_id="item", embedding=embedding)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[ChromaStore]:
+    store = open_store("", folder=tmp_path, manifest=MANIFEST)
+    yield store
+    store.close()
+
+
+def collections_of(folder: Path) -> dict[str, ChromaCollection]:
+    """Return what Chroma itself says lies in the folder of a store that is open."""
+    system = SharedSystemClient._identifier_to_system[str(folder / "chroma")]
+    with Client.from_system(system) as client:
+        return {collection.name: collection for collection in client.list_collections()}
+
+
+def test_a_variant_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="no variant 'cloud'"):
+        open_store("cloud", folder=tmp_path, manifest=MANIFEST)
+
+
+def test_a_collection_has_a_readable_name_of_allowed_characters(
+    store: ChromaStore, tmp_path: Path
+) -> None:
+    store.upsert(IMAGES, [record("a", EAST)])
+
+    names = set(collections_of(tmp_path)) - {"florilegium-manifest"}
+
+    (name,) = names
+    assert re.fullmatch(r"c-clip-image-whole-[0-9a-f]{16}", name)
+
+
+def test_collections_with_alike_names_are_separate(tmp_path: Path) -> None:
+    names = ("a/b", "a-b", "a b", "A/B", "名", "字", "x" * 600, "x" * 601)
+    spaces = tuple(Space(name=name, fingerprint="f", dim=4) for name in names)
+    store = open_store("", folder=tmp_path, manifest=Manifest(schema=1, spaces=spaces))
+
+    for name in names:
+        store.upsert(Collection(space=name, modality=Modality.TEXT), [record(f"in {name}", EAST)])
+
+    for name in names:
+        assert store.ids(Collection(space=name, modality=Modality.TEXT)) == {f"in {name}"}
+    store.close()
+
+
+def test_a_collection_is_made_for_cosine_without_an_embedding_function(
+    store: ChromaStore, tmp_path: Path
+) -> None:
+    store.upsert(IMAGES, [record("a", EAST)])
+
+    (made,) = (c for name, c in collections_of(tmp_path).items() if name.startswith("c-"))
+
+    hnsw = made.configuration_json["hnsw"]
+    assert hnsw["space"] == "cosine"
+    assert (hnsw["ef_construction"], hnsw["ef_search"], hnsw["max_neighbors"]) == (100, 200, 16)
+    assert made.configuration_json["embedding_function"] == {"type": "legacy"}
+    assert made.metadata == {"collection": "clip/image/whole"}
+
+
+def test_reading_makes_no_collection(store: ChromaStore, tmp_path: Path) -> None:
+    store.search(IMAGES, EAST, top_k=1)
+    store.get(IMAGES, ["a"])
+    store.delete(IMAGES, ["a"])
+
+    assert set(collections_of(tmp_path)) == {"florilegium-manifest"}
+
+
+def test_an_index_that_another_program_made_is_refused(tmp_path: Path) -> None:
+    settings = Settings(
+        anonymized_telemetry=False, is_persistent=True, persist_directory=str(tmp_path / "chroma")
+    )
+    with Client(settings=settings) as client:
+        client.create_collection("theirs", embedding_function=None)
+
+    with pytest.raises(IndexMismatchError, match="not built by Florilegium"):
+        open_store("", folder=tmp_path, manifest=MANIFEST)
+
+
+def test_closing_releases_what_chroma_shares_between_clients(
+    store: ChromaStore, tmp_path: Path
+) -> None:
+    assert str(tmp_path / "chroma") in SharedSystemClient._identifier_to_system
+
+    store.close()
+
+    assert str(tmp_path / "chroma") not in SharedSystemClient._identifier_to_system
+    assert str(tmp_path / "chroma") not in SharedSystemClient._identifier_to_refcount
+
+
+def test_a_refused_manifest_releases_the_index(store: ChromaStore, tmp_path: Path) -> None:
+    store.close()
+
+    with pytest.raises(IndexMismatchError):
+        open_store("", folder=tmp_path, manifest=Manifest(schema=2, spaces=()))
+
+    assert str(tmp_path / "chroma") not in SharedSystemClient._identifier_to_system
+
+
+def test_closing_one_of_two_stores_of_a_folder_leaves_the_other_open(
+    store: ChromaStore, tmp_path: Path
+) -> None:
+    other = open_store("", folder=tmp_path, manifest=MANIFEST)
+    other.upsert(IMAGES, [record("a", EAST)])
+
+    other.close()
+
+    assert store.ids(IMAGES) == {"a"}
+
+
+def test_a_folder_that_was_damaged_opens_again_once_it_is_mended(
+    store: ChromaStore, tmp_path: Path
+) -> None:
+    store.upsert(IMAGES, [record("a", EAST)])
+    store.close()
+    database = tmp_path / "chroma" / "chroma.sqlite3"
+    good = database.read_bytes()
+    database.write_bytes(b"not a database" * 1000)
+    for _ in range(2):
+        with pytest.raises(StoreError, match="not a database"):
+            open_store("", folder=tmp_path, manifest=MANIFEST)
+
+    database.write_bytes(good)
+
+    mended = open_store("", folder=tmp_path, manifest=MANIFEST)
+    assert mended.ids(IMAGES) == {"a"}
+    mended.close()
+
+
+def test_a_folder_that_is_a_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "chroma").write_text("in the way", encoding="utf-8")
+
+    with pytest.raises(StoreError, match="cannot be opened") as caught:
+        open_store("", folder=tmp_path, manifest=MANIFEST)
+
+    assert isinstance(caught.value.__cause__, FileExistsError)
+
+
+def test_damage_while_the_store_is_open_is_an_error_of_ours(
+    store: ChromaStore, tmp_path: Path
+) -> None:
+    store.upsert(IMAGES, [record("a", EAST)])
+    (tmp_path / "chroma" / "chroma.sqlite3").write_bytes(b"not a database" * 1000)
+
+    with pytest.raises(StoreError, match="cannot be searched"):
+        store.search(IMAGES, EAST, top_k=1)
+    with pytest.raises(StoreError, match="cannot be written"):
+        store.upsert(IMAGES, [record("b", EAST)])
+    with pytest.raises(StoreError, match="cannot be written"):
+        store.delete(IMAGES, ["a"])
+    with pytest.raises(StoreError, match="cannot be read"):
+        store.get(IMAGES, ["a"])
+    with pytest.raises(StoreError, match="cannot be read"):
+        store.ids(IMAGES)
+
+
+def test_an_id_that_is_no_unicode_is_an_error_of_ours(store: ChromaStore) -> None:
+    with pytest.raises(StoreError, match="surrogates") as caught:
+        store.upsert(IMAGES, [record("a\udc80", EAST)])
+
+    assert isinstance(caught.value.__cause__, UnicodeEncodeError)
+
+
+def test_a_panic_of_the_rust_part_is_an_error_of_ours(store: ChromaStore) -> None:
+    panic = type("PanicException", (BaseException,), {"__module__": "pyo3_runtime"})
+    store.upsert(IMAGES, [record("a", EAST)])
+
+    with (
+        patch.object(ChromaCollection, "query", side_effect=panic("index out of range")),
+        pytest.raises(StoreError, match="cannot be searched: index out of range"),
+    ):
+        store.search(IMAGES, EAST, top_k=1)
+
+
+def test_an_interrupt_is_let_through(store: ChromaStore) -> None:
+    store.upsert(IMAGES, [record("a", EAST)])
+
+    with (
+        patch.object(ChromaCollection, "query", side_effect=KeyboardInterrupt),
+        pytest.raises(KeyboardInterrupt),
+    ):
+        store.search(IMAGES, EAST, top_k=1)
+
+
+def test_every_record_is_found_where_equal_vectors_cut_the_graph_into_pieces(
+    store: ChromaStore,
+) -> None:
+    # 2,000 equal vectors leave about 1,400 that a walk through the graph can reach.
+    ids = [f"{i:04}" for i in range(2000)]
+    store.upsert(IMAGES, [record(id_, EAST) for id_ in ids])
+
+    matches = store.search(IMAGES, EAST, top_k=3000)
+
+    assert [match.id for match in matches] == ids
+    assert {match.score for match in matches} == {1.0}
+
+
+def test_exact_search_orders_across_batches(store: ChromaStore) -> None:
+    angles = np.linspace(0, 3, 10)
+    rows = np.stack([np.cos(angles), np.sin(angles), 0 * angles, 0 * angles], axis=1)
+    store.upsert(IMAGES, [record(f"{9 - i}", row.astype(np.float32)) for i, row in enumerate(rows)])
+    nothing: dict[str, list[list[object]]] = {"ids": [[]], "metadatas": [[]], "distances": [[]]}
+
+    with (
+        patch.object(ChromaCollection, "query", return_value=nothing),
+        patch.object(store, "_batch", 3),
+    ):
+        matches = store.search(IMAGES, EAST, top_k=4)
+
+    assert [match.id for match in matches] == ["9", "8", "7", "6"]
+    assert [match.score for match in matches] == pytest.approx(np.cos(angles[:4]), abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("raw", "score"), [(-4.8e-07, 1.0), (-3e-06, 1.0), (0.0, 1.0), (0.25, 0.75), (2.0000005, -1.0)]
+)
+def test_what_chroma_returns_becomes_a_clipped_similarity(
+    store: ChromaStore, raw: float, score: float
+) -> None:
+    store.upsert(IMAGES, [record("a", EAST)])
+    result = {"ids": [["a"]], "metadatas": [[{"item_id": "item"}]], "distances": [[raw]]}
+
+    with patch.object(ChromaCollection, "query", return_value=result):
+        (match,) = store.search(IMAGES, EAST, top_k=1)
+
+    assert match.score == score
+
+
+def test_the_environment_cannot_turn_the_store_into_a_client_of_a_server(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CHROMA_API_IMPL", "chromadb.api.fastapi.FastAPI")
+    monkeypatch.setenv("ANONYMIZED_TELEMETRY", "true")
+
+    store = open_store("", folder=tmp_path, manifest=MANIFEST)
+
+    settings = SharedSystemClient._identifier_to_system[str(tmp_path / "chroma")].settings
+    assert settings.chroma_api_impl == "chromadb.api.rust.RustBindingsAPI"
+    assert settings.anonymized_telemetry is False
+    store.close()
+
+
+_WRITE_AND_DIE = """
+import os, signal, sys
+from pathlib import Path
+import numpy as np
+from florilegium.stores.chroma import open_store
+from florilegium.types import Collection, Manifest, Modality, Record, Space
+
+manifest = Manifest(schema=1, spaces=(Space(name="clip", fingerprint="aaaa", dim=4),))
+images = Collection(space="clip", modality=Modality.IMAGE)
+store = open_store("", folder=Path(sys.argv[1]), manifest=manifest)
+rows = np.random.default_rng(0).normal(size=(1200, 4)).astype(np.float32)
+records = [Record(id=f"{i:04}", item_id="item", embedding=row) for i, row in enumerate(rows)]
+for start in range(0, 1200, 100):
+    store.upsert(images, records[start : start + 100])
+store.delete(images, [f"{i:04}" for i in range(50)])
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_a_killed_process_loses_nothing_that_it_wrote(tmp_path: Path) -> None:
+    source = str(Path(florilegium.__file__).parents[1])
+    died = subprocess.run(
+        [sys.executable, "-c", _WRITE_AND_DIE, str(tmp_path)],
+        env={**os.environ, "PYTHONPATH": source},
+        capture_output=True,
+        timeout=120,
+        check=False,
+    )
+    assert died.returncode == -signal.SIGKILL, died.stderr.decode()
+
+    store = open_store("", folder=tmp_path, manifest=MANIFEST)
+
+    rows = np.random.default_rng(0).normal(size=(1200, 4)).astype(np.float32)
+    assert store.ids(IMAGES) == {f"{i:04}" for i in range(50, 1200)}
+    assert all(
+        store.search(IMAGES, rows[i], top_k=1)[0].id == f"{i:04}" for i in range(50, 1200, 50)
+    )
+    store.close()

@@ -1,0 +1,41 @@
+from __future__ import annotations
+
+import unicodedata
+
+import pytest
+
+from florilegium.cards import card_words, title_words
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        ("roses/IMG_0234_red-rose.jpg", "roses red rose"),
+        ("flowers5/daisy/10140303196_b88d3d6cec.jpg", "flowers daisy"),
+        ("月季/红玫瑰_01.jpg", "月季 红玫瑰"),
+        ("गुलाब/लाल.png", "गुलाब लाल"),
+        ("RedRose.jpg", "Red Rose"),
+        ("rose/Rose 2.jpg", "rose"),
+        ("Lady's mantle.png", "Lady's mantle"),
+        ("WhatsApp Image 2024-01-02 at 10.11.12.jpg", ""),
+        ("DCIM/P1010234.JPG", ""),
+        ("550e8400-e29b-41d4-a716-446655440000.png", ""),
+        ("photos/bee1.jpg", "bee"),
+        ("decade.jpg", "decade"),
+        ("800x600/DSCF1234-tulip.jpg", "tulip"),
+    ],
+)
+def test_the_words_of_a_path_are_those_that_people_gave(path: str, words: str) -> None:
+    assert card_words(path) == words
+
+
+def test_decomposed_names_are_composed() -> None:
+    assert card_words(unicodedata.normalize("NFD", "café/Äpfel.jpg")) == "café Äpfel"
+
+
+def test_a_title_is_the_words_of_the_stem() -> None:
+    assert title_words("roses/IMG_0234_red-rose.jpg") == "red rose"
+
+
+def test_a_title_without_words_is_the_stem() -> None:
+    assert title_words("roses/IMG_0234.jpg") == "IMG_0234"

@@ -1,0 +1,270 @@
+"""Parts are opened late, kept while they are needed, and never mixed with those of others."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from florilegium import parts as parts_module
+from florilegium.config import INDEX_FOLDER, Config, load_settings
+from florilegium.errors import (
+    IndexMismatchError,
+    IndexNotFoundError,
+    StoreError,
+    UnknownBackendError,
+)
+from florilegium.parts import Parts
+from florilegium.testing.encoder import FakeEncoder
+from florilegium.types import Modality, Record, Source, Space
+from tests.conftest import FAKES
+
+
+def config(**changes: object) -> Config:
+    """Return settings with fakes, changed by `section__key`."""
+    values = {key.replace("__", "."): value for key, value in changes.items()}
+    return load_settings(overrides={**FAKES, **values}).config
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """Return a folder with a place for an index."""
+    (tmp_path / INDEX_FOLDER).mkdir()
+    return tmp_path
+
+
+@pytest.fixture
+def parts(root: Path) -> Iterator[Parts]:
+    parts = Parts(root, config())
+    yield parts
+    parts.close()
+
+
+def put(parts: Parts, id_: str = "a") -> None:
+    """Write a record that the catalog knows nothing of."""
+    index = parts.index(writing=True)
+    row = index.encoder.encode_texts(["red"], purpose="document")[0]
+    index.store.upsert(index.pictures, [Record(id=id_, item_id=id_, embedding=row)])
+
+
+# -- opening --
+
+
+def test_nothing_is_opened_before_it_is_needed(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise AssertionError("opened too early")
+
+    for name in ("open_encoder", "open_store", "open_loaders", "open_chat_model"):
+        monkeypatch.setattr(parts_module, name, fail)
+
+    Parts(root, config()).close()
+    assert list((root / INDEX_FOLDER).iterdir()) == []
+
+
+def test_each_part_is_opened_once(parts: Parts) -> None:
+    assert parts.encoders() is parts.encoders()
+    assert parts.loaders() is parts.loaders()
+    assert parts.chat_model() is parts.chat_model()
+    assert parts.index(writing=True) is parts.index()
+
+
+def test_closed_parts_are_opened_anew(parts: Parts) -> None:
+    index, encoders = parts.index(writing=True), parts.encoders()
+    parts.close()
+
+    assert parts.index() is not index
+    assert parts.encoders() is not encoders
+    assert parts.index().store.ids(index.pictures) == set()
+
+
+def test_closing_twice_is_harmless(parts: Parts) -> None:
+    parts.index(writing=True)
+    parts.close()
+
+    parts.close()
+
+
+def test_closing_closes_the_encoders(parts: Parts, monkeypatch: pytest.MonkeyPatch) -> None:
+    closed: list[FakeEncoder] = []
+    monkeypatch.setattr(FakeEncoder, "close", lambda self: closed.append(self))
+    crossing, texts = parts.encoders()
+    parts.close()
+
+    assert set(map(id, closed)) == {id(crossing), id(texts)}
+
+
+def test_texts_are_cut_by_the_tokens_of_the_text_encoder(root: Path) -> None:
+    parts = Parts(root, config(ingest__chunk_tokens=32))
+    (root / "a.txt").write_text("One two three four five.\n\n" * 12, encoding="utf-8")
+    source = Source(root=root, path="a.txt", size=1, modified_ns=1, content_hash="a")
+    loader = next(loader for loader in parts.loaders() if ".txt" in loader.suffixes)
+    count = parts.encoders()[1].count_tokens
+
+    sizes = [count(item.text) for item in loader.load(source)]
+
+    assert max(sizes) == 32  # six paragraphs of five words, and two tokens at the ends
+
+
+@pytest.mark.parametrize(
+    ("key", "open_part"),
+    [
+        ("encoder__name", lambda parts: parts.encoders()),
+        ("text_encoder__name", lambda parts: parts.encoders()),
+        ("store__name", lambda parts: parts.index(writing=True)),
+        ("chat__name", lambda parts: parts.chat_model()),
+    ],
+)
+def test_an_unknown_backend_is_named(root: Path, key: str, open_part: object) -> None:
+    parts = Parts(root, config(**{key: "nonsense"}))
+
+    assert callable(open_part)
+    with pytest.raises(UnknownBackendError, match="'nonsense'"):
+        open_part(parts)
+    parts.close()
+
+
+# -- the manifest --
+
+
+def test_the_manifest_names_each_space_once(parts: Parts) -> None:
+    assert parts.manifest().spaces == (Space(name="fake:32", fingerprint="fake-32-1", dim=32),)
+
+
+def test_the_manifest_names_the_spaces_of_both_encoders(root: Path) -> None:
+    manifest = Parts(root, config(encoder__name="fake:64")).manifest()
+
+    assert [space.dim for space in manifest.spaces] == [32, 64]
+
+
+def test_an_index_that_was_never_written_is_not_found(parts: Parts) -> None:
+    with pytest.raises(IndexNotFoundError) as missing:
+        parts.index()
+
+    assert "florilegium ingest" in (missing.value.hint or "")
+
+
+@pytest.mark.parametrize("writing", [False, True])
+def test_other_encoders_are_refused_with_both_names(root: Path, writing: bool) -> None:
+    first = Parts(root, config())
+    first.index(writing=True)
+    first.close()
+    other = Parts(root, config(encoder__name="fake:64"))
+
+    with pytest.raises(IndexMismatchError, match=r"with fake:32 \(.*, but .*fake:64") as found:
+        other.index(writing=writing)
+    assert "--rebuild" in (found.value.hint or "")
+    other.close()
+
+
+def test_a_refused_index_is_untouched(root: Path) -> None:
+    first = Parts(root, config())
+    first.index(writing=True)
+    first.close()
+    other = Parts(root, config(encoder__name="fake:64"))
+    with pytest.raises(IndexMismatchError):
+        other.index(writing=True)
+    other.close()
+
+    again = Parts(root, config())
+    assert again.index().catalog.fact("manifest") is not None
+    again.close()
+
+
+# -- a store that does not agree with the catalog --
+
+
+def test_records_that_the_catalog_does_not_know_are_thrown_away_for_writing(parts: Parts) -> None:
+    put(parts)
+    parts.close()
+
+    index = parts.index(writing=True)
+
+    assert index.store.ids(index.pictures) == set()
+
+
+def test_reading_repairs_nothing(parts: Parts) -> None:
+    put(parts)
+    parts.close()
+
+    index = parts.index()
+
+    assert index.store.ids(index.pictures) == {"a"}
+
+
+def test_reading_from_another_store_than_was_written_is_refused(root: Path) -> None:
+    first = Parts(root, config())
+    first.index(writing=True)
+    first.close()
+    other = Parts(root, config(store__name="chroma"))
+
+    with pytest.raises(IndexMismatchError, match=r"kept in 'memory'.* 'chroma'") as found:
+        other.index()
+    assert "florilegium ingest" in (found.value.hint or "")
+    assert not (root / INDEX_FOLDER / "store" / "chroma").exists()
+    other.close()
+
+
+def test_reading_without_the_store_is_refused_and_writing_is_not(parts: Parts, root: Path) -> None:
+    parts.index(writing=True)
+    parts.close()
+    shutil.rmtree(root / INDEX_FOLDER / "store")
+
+    with pytest.raises(IndexMismatchError, match="is gone"):
+        parts.index()
+    parts.index(writing=True)
+    assert (root / INDEX_FOLDER / "store").is_dir()
+
+
+def test_records_that_are_announced_are_left_to_recovery(parts: Parts) -> None:
+    put(parts)
+    index = parts.index()
+    index.catalog.announce([("a.png", index.pictures, "a")])
+    parts.close()
+
+    assert parts.index(writing=True).store.ids(index.pictures) == {"a"}
+
+
+def test_a_rebuild_empties_catalog_and_store_and_keeps_the_cache(parts: Parts) -> None:
+    put(parts)
+    index = parts.index()
+    index.cache.put("f", {"k": index.encoder.encode_texts(["red"], purpose="document")[0]})
+    index.catalog.set_fact("links", "found")
+
+    new = parts.index(writing=True, rebuild=True)
+
+    assert new.store.ids(new.pictures) == set()
+    assert new.catalog.fact("links") is None
+    assert list(new.cache.get("f", ["k"], dim=32)) == ["k"]
+
+
+def test_a_rebuild_makes_room_for_other_encoders(root: Path) -> None:
+    first = Parts(root, config())
+    first.index(writing=True)
+    first.close()
+    other = Parts(root, config(encoder__name="fake:64"))
+
+    assert other.index(writing=True, rebuild=True).pictures.space == "fake:64"
+    other.close()
+
+
+def test_a_broken_store_is_refused_and_rebuilt(root: Path) -> None:
+    parts = Parts(root, config(store__name="memory"))
+    parts.index(writing=True)
+    parts.close()
+    (root / INDEX_FOLDER / "store" / "memory" / "manifest.json").write_bytes(b"\xff")
+
+    with pytest.raises(StoreError):
+        parts.index(writing=True)
+
+    index = parts.index(writing=True, rebuild=True)
+    assert index.catalog.count(Modality.IMAGE) == 0
+    parts.close()
+
+
+def test_an_index_without_its_folder_is_a_failure_that_names_it(tmp_path: Path) -> None:
+    parts = Parts(tmp_path / "gone", config())
+
+    with pytest.raises(StoreError, match=r"catalog\.db"):
+        parts.index(writing=True)

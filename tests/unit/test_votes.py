@@ -1,0 +1,150 @@
+"""Votes of the nearest pictures, over a real catalog with its links."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Literal
+
+import pytest
+
+from florilegium.catalog import Catalog
+from florilegium.entries import Entry
+from florilegium.fusion import Ranking
+from florilegium.types import Item, Link, Modality, Source
+from florilegium.votes import NEIGHBOURS, count_votes, share_votes
+
+
+def nearest(scores: Mapping[str, float]) -> Ranking:
+    return Ranking(
+        name="image to image", modality=Modality.IMAGE, scores=scores, weight=1.0, floor=0.01
+    )
+
+
+# -- counting --
+
+
+def test_without_a_list_nobody_votes() -> None:
+    assert count_votes(None, ()) == {}
+
+
+def test_a_picture_votes_by_how_far_it_is_above_the_average() -> None:
+    # The mean is 5 and the deviation 2.
+    scores = dict(zip("abcdefgh", [2, 4, 4, 4, 5, 5, 7, 9], strict=True))
+
+    assert count_votes(nearest(scores), ()) == {"h": 2.0, "g": 1.0}
+
+
+def test_only_the_nearest_pictures_vote() -> None:
+    scores = {f"{i:02}": 1.0 for i in range(NEIGHBOURS + 5)} | {f"far {i}": 0.0 for i in range(15)}
+
+    votes = count_votes(nearest(scores), ())
+
+    assert votes == {f"{i:02}": 1.0 for i in range(NEIGHBOURS)}
+
+
+@pytest.mark.parametrize("scores", [{"b": 0.5}, {"c": 0.5, "b": 0.5, "d": 0.5}])
+def test_when_nothing_stands_out_the_first_votes_alone(scores: dict[str, float]) -> None:
+    assert count_votes(nearest(scores), ()) == {"b": 1.0}
+
+
+def test_twins_alone_vote_and_alike() -> None:
+    assert count_votes(nearest({"a": 1.0, "b": 0.0}), {"t", "u"}) == {"t": 1.0, "u": 1.0}
+    assert count_votes(None, {"t"}) == {"t": 1.0}
+
+
+# -- sharing --
+
+
+@pytest.fixture
+def catalog(tmp_path: Path) -> Iterator[Catalog]:
+    """Return a catalog of pictures p.jpg, q.jpg, r.jpg, s.jpg with items p, q, r, s; no links."""
+    catalog = Catalog(tmp_path / "catalog.db", root=tmp_path)
+    catalog.commit([_picture(tmp_path, name) for name in "pqrs"])
+    yield catalog
+    catalog.close()
+
+
+def _picture(root: Path, name: str) -> Entry:
+    source = Source(root=root, path=f"{name}.jpg", size=1, modified_ns=1, content_hash=name)
+    item = Item(id=name, source=source, modality=Modality.IMAGE, ordinal=0, title=name, text=name)
+    return Entry(source=source, items=(item,), labels={}, records={})
+
+
+def _link(
+    catalog: Catalog, *links: tuple[str, str, Literal["reference", "stem", "folder"]]
+) -> None:
+    catalog.set_links(
+        [Link(path=a, other=b, kind=kind) for a, b, kind in links]
+        + [Link(path=b, other=a, kind=kind) for a, b, kind in links]
+    )
+
+
+def test_each_text_gets_the_share_of_its_pictures(catalog: Catalog) -> None:
+    _link(catalog, ("p.jpg", "p.txt", "stem"), ("q.jpg", "q.txt", "stem"))
+
+    shares = share_votes({"p": 3.0, "q": 1.0}, catalog=catalog)
+
+    assert shares == {"p.txt": 0.75, "q.txt": 0.25}
+
+
+def test_pictures_of_one_text_add_up_to_all_votes(catalog: Catalog) -> None:
+    _link(catalog, *((f"{name}.jpg", "rose.txt", "folder") for name in "pqrs"))
+
+    assert share_votes({"p": 1.0, "q": 2.0, "r": 5.0}, catalog=catalog) == {"rose.txt": 1.0}
+
+
+def test_votes_of_a_picture_without_links_are_lost(catalog: Catalog) -> None:
+    _link(catalog, ("p.jpg", "p.txt", "stem"))
+
+    assert share_votes({"p": 1.0, "q": 1.0}, catalog=catalog) == {"p.txt": 0.5}
+
+
+def test_a_picture_gives_its_share_to_each_of_its_texts(catalog: Catalog) -> None:
+    _link(catalog, ("p.jpg", "p.txt", "stem"), ("p.jpg", "all.txt", "folder"))
+
+    assert share_votes({"p": 1.0}, catalog=catalog) == {"p.txt": 1.0, "all.txt": 1.0}
+
+
+def test_a_text_that_refers_to_four_pictures_says_half_as_much_of_each(catalog: Catalog) -> None:
+    _link(
+        catalog,
+        *((f"{name}.jpg", "all.md", "reference") for name in "pqrs"),
+        ("p.jpg", "p.md", "reference"),
+    )
+
+    # 4 ** -0.5 of the only vote, and 1 ** -0.5.
+    assert share_votes({"p": 1.0}, catalog=catalog) == {"all.md": 0.5, "p.md": 1.0}
+
+
+def test_the_strongest_of_several_links_counts_once(catalog: Catalog) -> None:
+    _link(
+        catalog,
+        *((f"{name}.jpg", "all.md", "reference") for name in "pqrs"),
+        ("p.jpg", "all.md", "folder"),
+        ("p.jpg", "all.md", "stem"),
+    )
+
+    assert share_votes({"p": 1.0}, catalog=catalog) == {"all.md": 1.0}
+
+
+def test_a_picture_that_is_gone_has_no_say(catalog: Catalog) -> None:
+    _link(catalog, ("p.jpg", "p.txt", "stem"), ("gone.jpg", "gone.txt", "stem"))
+
+    assert share_votes({"p": 1.0, "gone": 9.0}, catalog=catalog) == {"p.txt": 1.0}
+
+
+def test_no_votes_give_no_shares(catalog: Catalog) -> None:
+    _link(catalog, ("p.jpg", "p.txt", "stem"))
+
+    assert share_votes({}, catalog=catalog) == {}
+    assert share_votes({"gone": 1.0}, catalog=catalog) == {}
+
+
+def test_shares_of_texts_with_one_picture_each_sum_up_to_one(catalog: Catalog) -> None:
+    _link(catalog, *((f"{name}.jpg", f"{name}.txt", "stem") for name in "pqrs"))
+
+    shares = share_votes({"p": 0.3, "q": 1.7, "r": 2.1, "s": 0.01}, catalog=catalog)
+
+    assert sum(shares.values()) == pytest.approx(1.0)
+    assert max(shares, key=shares.__getitem__) == "r.txt"

@@ -64,11 +64,11 @@ docs: setup  ## Generate the reference pages again.
 	$(BIN)/python scripts/make_numbers.py
 
 bench: setup  ## Run all benchmarks in order; DATA=folder says where the evaluation data is.
-	@for script in $$(grep -l __main__ benchmarks/*.py); do \
-	  module=benchmarks.$$(basename $$script .py); \
-	  echo "== $(BIN)/python -m $$module --data $(DATA)"; \
-	  $(BIN)/python -m $$module --data "$(DATA)" || exit $$?; \
+	@for name in text_retrieval image_retrieval refusal ingest_speed text_encoders; do \
+	  echo "== $(BIN)/python -m benchmarks.$$name --data $(DATA)"; \
+	  $(BIN)/python -m benchmarks.$$name --data "$(DATA)" || exit $$?; \
 	done
+	$(BIN)/python -m benchmarks.store_recall
 	$(BIN)/python scripts/make_numbers.py
 
 smoke: setup  ## Build the wheel and use it in an empty environment.

@@ -40,14 +40,26 @@ def measure(folder: Path) -> dict[str, Any]:
             search = Search(query, index=library.index, candidates=100)
             fused = [items[one.item_id] for one in search.run() if one.item_id in items]
             ranked = {"fused": fused, **_alone(search.rankings, items)}
+            lists = [ranking for ranking in search.rankings if ranking.name in LISTS]
+            ranked["reciprocal ranks"] = [items[item] for item in reciprocal_ranks(lists)]
             for name, files in ranked.items():
                 runs.setdefault(name, {})[str(number)] = bench.ranked(files)
     return {
         "questions": len(questions),
         "paragraphs": report.added,
-        "chunks": len(items),
+        "items": len(items),
         **{name: bench.metrics(run, relevant) for name, run in sorted(runs.items())},
     }
+
+
+def reciprocal_ranks(rankings: list[Ranking]) -> list[str]:
+    """Return item ids by reciprocal rank fusion (Cormack et al. 2009), for comparison."""
+    scores: dict[str, float] = {}
+    for ranking in rankings:
+        order = sorted(ranking.scores, key=lambda item: (-ranking.scores[item], item))
+        for rank, item in enumerate(order, start=1):
+            scores[item] = scores.get(item, 0.0) + 1.0 / (60 + rank)
+    return sorted(scores, key=lambda item: (-scores[item], item))
 
 
 def _alone(rankings: list[Ranking], items: dict[str, str]) -> dict[str, list[str]]:

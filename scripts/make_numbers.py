@@ -24,7 +24,8 @@ TEXT_ROWS = {
     "chunks": "paragraphs alone (dense)",
     "sentences": "best sentences alone (dense)",
     "dense (chunks + sentences)": "both dense lists",
-    "fused": "**fused, as searched**",
+    "reciprocal ranks": "all three by reciprocal ranks",
+    "fused": "**fused by z-scores, as searched**",
 }
 RECALLS = ("R@1", "R@5", "R@10", "MRR")
 

@@ -36,15 +36,16 @@ class EmbeddingCache:
         self._lock = threading.Lock()
         try:
             self._connection = sqlite3.connect(file, check_same_thread=False, timeout=30)
+        except sqlite3.Error as error:
+            raise self._unusable(error) from error
+        try:
             self._connection.execute("PRAGMA journal_mode=WAL")
             self._connection.execute("PRAGMA synchronous=NORMAL")
             self._connection.execute(_SCHEMA)
             self._connection.commit()
         except sqlite3.Error as error:
-            raise StoreError(
-                f"The embedding cache {str(file)!r} cannot be opened: {error}.",
-                hint="Check that the folder is writable; a broken cache file may be deleted.",
-            ) from error
+            self._connection.close()
+            raise self._unusable(error) from error
 
     def get(self, fingerprint: str, keys: Sequence[str], *, dim: int) -> dict[str, Embeddings]:
         """Return the vectors, shape (dim,), of those keys that are known."""
@@ -80,6 +81,12 @@ class EmbeddingCache:
                 return self._connection.execute(sql, values).fetchall()
         except sqlite3.Error as error:
             raise self._failed(error) from error
+
+    def _unusable(self, error: sqlite3.Error) -> StoreError:
+        return StoreError(
+            f"The embedding cache {str(self._file)!r} cannot be opened: {error}.",
+            hint="Check that the folder is writable; a broken cache file may be deleted.",
+        )
 
     def _failed(self, error: sqlite3.Error) -> StoreError:
         return StoreError(

@@ -68,6 +68,9 @@ class Catalog:
         self._lock = threading.RLock()
         try:
             self._connection = sqlite3.connect(file, check_same_thread=False, timeout=30)
+        except sqlite3.Error as error:
+            raise self._failed(error) from error
+        try:
             self._connection.execute("PRAGMA journal_mode=WAL")
             self._connection.execute("PRAGMA synchronous=NORMAL")
             self._check_schema()
@@ -75,7 +78,11 @@ class Catalog:
             self._connection.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
             self._connection.commit()
         except sqlite3.Error as error:
+            self._connection.close()
             raise self._failed(error) from error
+        except IndexMismatchError:
+            self._connection.close()
+            raise
 
     def _check_schema(self) -> None:
         found = int(self._connection.execute("PRAGMA user_version").fetchone()[0])
@@ -144,8 +151,14 @@ class Catalog:
             connection.execute("DELETE FROM pending")
 
     def commit_cards(self, cards: Sequence[Card], *, collection: Collection) -> None:
-        """Replace the cards of pictures and forget what was pending, all at once."""
+        """Replace the cards of pictures and forget what was pending, all at once.
+
+        Records that were announced and are not among the new ones are gone.
+        """
         with self._change() as connection:
+            connection.execute(
+                "DELETE FROM records WHERE (collection, id) IN (SELECT collection, id FROM pending)"
+            )
             for card in cards:
                 item = card.item
                 connection.execute("UPDATE items SET text=? WHERE id=?", (item.text, item.id))
@@ -153,10 +166,6 @@ class Catalog:
                 number = row.fetchone()[0]
                 word_index.remove(connection, number)
                 word_index.add(connection, number, item.modality, card.caption, card.labels)
-                connection.execute(
-                    "DELETE FROM records WHERE collection=? AND path=?",
-                    (collection.name, item.source.path),
-                )
                 connection.executemany(
                     "REPLACE INTO records VALUES (?, ?, ?)",
                     [(id_, collection.name, item.source.path) for id_ in card.record_ids],

@@ -223,7 +223,7 @@ def _read_toml(file: Path) -> dict[str, Any]:
 def _flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     flat: dict[str, Any] = {}
     for key, value in tree.items():
-        if isinstance(value, Mapping):
+        if isinstance(value, Mapping) and value:
             flat.update(_flatten(value, f"{prefix}{key}."))
         else:
             flat[f"{prefix}{key}"] = value
@@ -262,7 +262,10 @@ def _nest(flat: Mapping[str, Any]) -> dict[str, Any]:
                     f"{dotted!r} cannot be set, since {section!r} is set to a plain value.",
                     hint="Run `florilegium config show` to see all keys.",
                 )
-        branch[key] = value
+        if value == {}:  # an empty section says nothing, but it must be one that there is
+            branch.setdefault(key, {})
+        else:
+            branch[key] = value
     return tree
 
 

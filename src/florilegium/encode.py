@@ -21,6 +21,7 @@ from florilegium.ids import record_id
 from florilegium.index import Index
 from florilegium.languages import can_read
 from florilegium.protocols import Encoder, Labeler, Loader
+from florilegium.scan import check_unchanged
 from florilegium.types import Collection, Embeddings, Item, Label, Modality, Record, Source
 
 # Pictures wait for a full batch only up to this many pixels, so that big ones cost no more memory.
@@ -195,7 +196,9 @@ def _encode_pictures(
         loader = by_suffix[Path(item.source.path).suffix.lower()]
         try:
             waiting[key] = loader.read_image(item)
+            check_unchanged(item.source)
         except SourceError as error:
+            waiting.pop(key, None)
             failed[item.source.path] = error
             continue
         pixels = sum(image.width * image.height for image in waiting.values())

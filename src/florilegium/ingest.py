@@ -25,7 +25,7 @@ from florilegium.languages import can_read
 from florilegium.links import find_links
 from florilegium.protocols import Loader
 from florilegium.report import FailedFile, IngestReport, Progress
-from florilegium.scan import Scan, Seen, scan_folder
+from florilegium.scan import Scan, Seen, check_unchanged, scan_folder
 from florilegium.types import Collection, Item, Link, Modality, Part, Record, Source
 
 logger = logging.getLogger(__name__)
@@ -221,7 +221,9 @@ class _Batch:
                 self._touched.append(source)
                 return
             loader = self._by_suffix[Path(seen.path).suffix.lower()]
-            self._loaded.append((source, tuple(loader.load(source))))
+            items = tuple(loader.load(source))
+            check_unchanged(source)
+            self._loaded.append((source, items))
         except SourceError as error:
             self._fail(seen.path, error, was_known=known is not None)
 

@@ -123,7 +123,12 @@ class Parts:
         if self._catalog is not None:
             self._catalog.close()
             self._catalog = None
-        shutil.rmtree(self._folder / _STORE, ignore_errors=True)
+        # A store that is deleted half way must not be taken for a whole one, so it is moved first.
+        doomed = self._folder / f"{_STORE}.deleted"
+        shutil.rmtree(doomed, ignore_errors=True)
+        if (self._folder / _STORE).exists():
+            (self._folder / _STORE).rename(doomed)
+            shutil.rmtree(doomed, ignore_errors=True)
         for file in self._folder.glob(f"{_CATALOG}*"):
             file.unlink()
 

@@ -6,6 +6,7 @@ backend by name.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
@@ -15,6 +16,8 @@ from florilegium.config import ChatConfig, EncoderConfig, IngestConfig, TextEnco
 from florilegium.errors import MissingExtraError, UnknownBackendError
 from florilegium.protocols import ChatModel, Encoder, Loader, VectorStore
 from florilegium.types import Manifest
+
+logger = logging.getLogger(__name__)
 
 
 def open_encoder(
@@ -52,11 +55,15 @@ def open_chat_model(name: str, *, config: ChatConfig, texts: Encoder | None) -> 
 
 
 def open_loaders(*, config: IngestConfig, count_tokens: Callable[[str], int]) -> list[Loader]:
-    """Return all loaders that are installed, by name."""
-    names = sorted(point.name for point in entry_points(group="florilegium.loaders"))
+    """Return all loaders that are installed, by name; one that cannot be imported is logged."""
     loaders: list[Loader] = []
-    for name in names:
-        make, model = _find("loaders", name)
+    for name in backend_names("loaders"):
+        try:
+            make, model = _find("loaders", name)
+        except MissingExtraError as error:
+            # A broken package of somebody's must not keep others' files from being read.
+            logger.warning("The loader %r is left out: %s", name, error)
+            continue
         loaders.append(make(model, config=config, count_tokens=count_tokens))
     return loaders
 
@@ -81,9 +88,9 @@ def _find(group: str, name: str) -> tuple[Callable[..., Any], str]:
 def _import(point: EntryPoint) -> Callable[..., Any]:
     try:
         make: Callable[..., Any] = point.load()
-    except ImportError as error:
+    except (ImportError, AttributeError) as error:
         raise MissingExtraError(
-            f"The backend {point.name!r} needs a package that is not installed: {error}.",
-            hint=f"Install it, e.g. `pip install 'florilegium[{point.name}]'`.",
+            f"The backend {point.name!r} needs something that is not installed: {error}.",
+            hint="Install it with `pip install`, or configure another backend.",
         ) from error
     return make

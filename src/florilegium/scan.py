@@ -13,6 +13,9 @@ from pathlib import Path
 from florilegium.config import CONFIG_NAME, INDEX_FOLDER
 from florilegium.errors import IndexNotFoundError, UnreadableFileError
 from florilegium.report import FailedFile
+from florilegium.types import Source
+
+_AGAIN = "Run `florilegium ingest` again when nobody writes to it."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,13 +107,11 @@ def _look(root: Path, path: Path) -> Seen:
 def _left_out(path: Path, exclude: Sequence[str], *, folder: bool = False) -> bool:
     if path.name.startswith(".") or path.name == INDEX_FOLDER:
         return True
-    text = path.as_posix() + ("/" if folder else "")
+    # A folder is left out by its own name and by a pattern of all that is in it.
+    texts = [path.as_posix(), path.as_posix() + "/"] if folder else [path.as_posix()]
     # fnmatch's * crosses slashes, so **/ in front must also match nothing at all.
-    return any(
-        fnmatch.fnmatchcase(text, pattern)
-        or (pattern.startswith("**/") and fnmatch.fnmatchcase(text, pattern.removeprefix("**/")))
-        for pattern in exclude
-    )
+    patterns = [form for pattern in exclude for form in (pattern, pattern.removeprefix("**/"))]
+    return any(fnmatch.fnmatchcase(text, pattern) for text in texts for pattern in patterns)
 
 
 def _failure(path: str, error: OSError, kind: str) -> FailedFile:
@@ -122,3 +123,20 @@ def _failure(path: str, error: OSError, kind: str) -> FailedFile:
         message=f"The {kind} {path!r} cannot be read: {error.strerror}.",
         hint="Give yourself the right to read it, or exclude it in florilegium.toml.",
     )
+
+
+def check_unchanged(source: Source) -> None:
+    """Raise UnreadableFileError if a file is not what it was when it was looked at.
+
+    What was read of it would be kept under the hash of its earlier content.
+    """
+    try:
+        stat = source.file.stat()
+    except OSError as error:
+        raise UnreadableFileError(
+            f"The file {source.path!r} vanished while it was read.", hint=_AGAIN
+        ) from error
+    if (stat.st_size, stat.st_mtime_ns) != (source.size, source.modified_ns):
+        raise UnreadableFileError(
+            f"The file {source.path!r} changed while it was read.", hint=_AGAIN
+        )

@@ -364,3 +364,12 @@ def test_every_setting_is_described_in_the_order_of_the_tree() -> None:
 
 def test_what_can_be_made_again_lies_in_the_users_cache(shared_cache: Path) -> None:
     assert user_cache_folder() == shared_cache / "florilegium"
+
+
+def test_an_empty_section_is_checked_as_a_full_one(folder: Path, user_file: Path) -> None:
+    (folder / CONFIG_NAME).write_text("[encoder]\n", encoding="utf-8")
+    assert load(folder, user_file=user_file).config.encoder.name == "starter"
+
+    (folder / CONFIG_NAME).write_text("[encodr]\n", encoding="utf-8")
+    with pytest.raises(ConfigError, match="Unknown setting 'encodr'"):
+        load(folder, user_file=user_file)

@@ -121,8 +121,13 @@ class Desk:
         loaded = []
         for name in names:
             file = self.root / name
+            stat = file.stat()
             source = Source(
-                root=self.root, path=name, size=1, modified_ns=1, content_hash=hash_file(file)
+                root=self.root,
+                path=name,
+                size=stat.st_size,
+                modified_ns=stat.st_mtime_ns,
+                content_hash=hash_file(file),
             )
             loaded.append((source, tuple(self.by_suffix[file.suffix].load(source))))
         return loaded

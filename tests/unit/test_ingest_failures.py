@@ -19,6 +19,7 @@ from florilegium.errors import (
     StoreError,
     UnreadableFileError,
 )
+from florilegium.ids import hash_file
 from florilegium.ingest import ingest
 from florilegium.loaders.image import ImageLoader
 from florilegium.report import FailedFile
@@ -297,3 +298,26 @@ def test_a_missing_folder_is_refused(tiny_library: Library, tmp_path: Path) -> N
             loaders=[],
             config=tiny_library.settings.config,
         )
+
+
+@pytest.mark.parametrize("name", ["red square.png", "circle.md"])
+def test_a_file_that_changes_while_it_is_read_is_tried_again(
+    tiny_folder: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was read of it must not be kept under the hash of its earlier content."""
+
+    def hash_and_change(file: Path) -> str:
+        content_hash = hash_file(file)
+        if file.name == name:
+            make_later(file)
+        return content_hash
+
+    with Library.create(tiny_folder, overrides=FAKES) as library:
+        with monkeypatch.context() as patch:
+            patch.setattr("florilegium.ingest.hash_file", hash_and_change)
+            report = library.ingest()
+
+        assert summary(report.failed) == [(name, "source_unreadable")]
+        assert "changed while it was read" in report.failed[0].message
+        assert library.ingest().added == 1
+        state_of(library)

@@ -155,6 +155,21 @@ def test_a_broken_backend_harms_nobody_else(
     assert "broken" in backend_names("encoders")
 
 
+@pytest.mark.parametrize("value", ["absent_module:make", "florilegium.ids:no_such_name"])
+def test_a_broken_loader_is_logged_and_the_others_read_on(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    value: str,
+) -> None:
+    install(tmp_path, monkeypatch, group="loaders", name="broken", value=value)
+
+    loaders = open_loaders(config=IngestConfig(), count_tokens=len)
+
+    assert {".jpg", ".md"} <= {suffix for loader in loaders for suffix in loader.suffixes}
+    assert "The loader 'broken' is left out" in caplog.text
+
+
 def test_nothing_heavy_is_imported_until_it_is_asked_for() -> None:
     code = (
         "import sys, florilegium.registry as registry; registry.backend_names('stores');"

@@ -86,6 +86,8 @@ def test_a_library_in_a_hidden_folder_is_scanned(tmp_path: Path) -> None:
         ("drafts/**", ["a.txt", "x/drafts/b.txt", "x/tmp.txt"]),
         ("**/drafts/**", ["a.txt", "x/tmp.txt"]),
         ("drafts/", ["a.txt", "x/drafts/b.txt", "x/tmp.txt"]),
+        ("drafts", ["a.txt", "x/drafts/b.txt", "x/tmp.txt"]),
+        ("**/drafts", ["a.txt", "x/tmp.txt"]),
         ("**/tmp.txt", ["a.txt", "drafts/b.txt", "x/drafts/b.txt"]),
         ("x/*", ["a.txt", "drafts/b.txt"]),
         ("*.txt", []),

@@ -28,7 +28,7 @@ COLUMNS = 96
 PHOTO = "../photo.jpg"
 COMMANDS = (
     ("search", "a cat", "--modality", "image", "--top-k", "2"),
-    ("ask", "Which plants are the most dangerous for this animal?", "--image", PHOTO),
+    ("ask", "Which flower is this and how do I water it?", "--image", PHOTO),
     ("ask", "How do I tune the strings of a violin?"),
 )
 
@@ -39,7 +39,7 @@ def main() -> None:
     folder: Path = line.parse_args().folder.absolute()
     run("demo", "--folder", str(folder), within=ROOT)
     photo = folder / PHOTO
-    shutil.copyfile(folder / ".florilegium" / "demo" / "cat-crop.jpg", photo)
+    shutil.copyfile(folder / ".florilegium" / "demo" / "flower-crop.jpg", photo)
     console = Console(record=True, width=COLUMNS, file=io.StringIO())
     for command in COMMANDS:
         console.print(Text.assemble(("$ ", "bold green"), shlex.join(["florilegium", *command])))

@@ -122,7 +122,7 @@ def check_answer(text: str) -> None:
     _require(answer["refused"] is False, f"The question was refused:\n{text}")
     _require(bool(answer["citations"]), f"The answer has no citation:\n{text}")
     _require("lighthouse.md" in json.dumps(answer["citations"]), f"A wrong file is cited:\n{text}")
-    print(f"asked: {QUESTION}\nanswered: {answer['text']}")
+    print(f"asked: {QUESTION}\nanswered: {answer['answer']}")
 
 
 def _pip(python: str | Path, verb: str, *arguments: str | Path) -> None:

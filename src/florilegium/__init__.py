@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 # The names below are imported when they are first used, so that `florilegium --help`, which
 # imports this package too, need not load numpy, Pillow and pydantic (docs/decisions/0006).
 if TYPE_CHECKING:
+    from florilegium.checks import Check
     from florilegium.errors import (
         ChatError,
         ChatRejectedError,
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
         UnsupportedInputError,
         WeightsNotFoundError,
     )
-    from florilegium.library import Check, Library, Statistics
+    from florilegium.library import Library, Statistics
     from florilegium.report import FailedFile, IngestReport, Progress
     from florilegium.retrieve import Explanation, RankingSummary
     from florilegium.types import (
@@ -119,7 +120,8 @@ _HOMES = {
         "UnsupportedInputError",
         "WeightsNotFoundError",
     ),
-    "florilegium.library": ("Check", "Library", "Statistics"),
+    "florilegium.checks": ("Check",),
+    "florilegium.library": ("Library", "Statistics"),
     "florilegium.report": ("FailedFile", "IngestReport", "Progress"),
     "florilegium.retrieve": ("Explanation", "RankingSummary"),
     "florilegium.types": (

@@ -177,8 +177,15 @@ class Catalog:
 
         The files are new to the next run. Call `settle` once the store has deleted the records.
         """
-        rows = self._rows("SELECT DISTINCT path FROM pending")
+        cards = f"%/{Part.CARD}"
+        rows = self._rows("SELECT DISTINCT path FROM pending WHERE collection NOT LIKE ?", (cards,))
         with self._change() as connection:
+            # A card that was not finished costs its record only; its picture stays.
+            connection.execute(
+                "DELETE FROM records WHERE collection LIKE ? AND (collection, id) IN"
+                " (SELECT collection, id FROM pending)",
+                (cards,),
+            )
             for (path,) in rows:
                 connection.execute(
                     "INSERT OR IGNORE INTO pending"

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from PIL import Image
 
-from florilegium import prompt
+from florilegium import prompt, questions
 from florilegium.citations import CitationParser, cite, strip_citations
 from florilegium.config import ChatConfig
 from florilegium.errors import ChatError, InvalidQueryError
@@ -51,7 +51,7 @@ class Picture:
 
 def search_text(question: str, history: Sequence[Turn]) -> str:
     """Return what to search for: a follow-up ("And in winter?") brings its question along."""
-    return prompt.search_text(question, [turn.question for turn in history])
+    return questions.search_text(question, [turn.question for turn in history])
 
 
 def image_in_play(image: Picture | None, history: Sequence[Turn]) -> Picture | None:

@@ -34,7 +34,6 @@ _MAX_CONTROL_SHARE = 0.01
 _WESTERN = re.compile(r"[\x00-\x7fÀ-ÖØ-öø-ÿŒœŠšŽžŸ€‚„…‘’“”•–—™¡§©«®°²³·»¿½ºª£\xa0´]*")
 # More than this many accented letters in a row are no Western word, but a word of another script.
 _ACCENTED_RUN = re.compile(r"[À-ÖØ-öø-ÿ]{4,}")
-_ASCII_LETTER = re.compile(r"[A-Za-z]")
 
 # GB 2312 holds its 3,755 most usual characters at lead bytes B0–D7; Chinese prose consists of them,
 # while Cyrillic, Greek and accented words read as GB 18030 do not.

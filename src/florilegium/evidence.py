@@ -9,15 +9,12 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Set
 from dataclasses import dataclass
 
-from florilegium.lexical import tokens
+from florilegium.lexical import characters, content_tokens, tokens
 
-_ASKING = re.compile(
-    r"请问|请|为什么|为何|什么样|什么|怎么样|怎么|怎样|如何|哪些|哪里|哪个|哪|谁|多少|多长|多大|多高|多久|"
-    r"几|是否|有没有|是不是|能不能|可以|吗|呢|吧|的|了|是|在|有|被|把|和|与|及|或|这|那|它|他|她"
-)
+_NEAR, _HALF = 4, 0.5
 
 # Logistic regression on four of the eight subjects of the English evaluation questions (indexed
 # alone; the questions on the other four are foreign), checked on the other way round.
@@ -50,12 +47,13 @@ class ImageEvidence:
     """How near the best picture is to the user's.
 
     `cosine` is theirs in the image-text space; `margin` says by how many standard deviations it
-    stands above the background of the list, which is told to the user and not weighed.
+    stands above the background of the list, which is told to the user and not weighed; None when
+    the very picture is in the library.
     `unrelated` is the cosine that the encoder gives pictures of different things.
     """
 
     cosine: float
-    margin: float
+    margin: float | None
     unrelated: float
 
 
@@ -65,11 +63,6 @@ class Evidence:
 
     confidence: float
     reasons: tuple[str, ...]
-
-
-def content_tokens(question: str) -> tuple[str, ...]:
-    """Return the words of a question that say what it is about, each once, in their order."""
-    return tuple(dict.fromkeys(tokens(_ASKING.sub(" ", question))))
 
 
 def coverage(question: str, text: str, idf: Callable[[str], float]) -> float | None:
@@ -84,11 +77,29 @@ def coverage(question: str, text: str, idf: Callable[[str], float]) -> float | N
         A share in [0, 1], or None when the question has no content words.
     """
     asked = content_tokens(question)
-    total = sum(idf(word) for word in asked)
+    total = sum(_rarity_of(word, idf) for word in asked)
     if total <= 0.0:
         return None
-    there = set(tokens(text))
-    return sum(idf(word) for word in asked if word in there) / total
+    there, unspaced = set(tokens(text)), "".join(characters(text))
+    found = sum(_rarity_of(word, idf) * _presence(word, there, unspaced) for word in asked)
+    return found / total
+
+
+def _rarity_of(word: str, idf: Callable[[str], float]) -> float:
+    # 天玫 of 夏天玫瑰 is no word and so occurs nowhere. A pair of characters is never taken to be
+    # rarer than the rarer of the two.
+    return min(idf(word), max(idf(one) for one in word)) if characters(word) else idf(word)
+
+
+def _presence(word: str, there: Set[str], unspaced: str) -> float:
+    # 浇水 is not in 浇两次水, but half of what it means is.
+    if word in there or (len(word) == 1 and word in unspaced):
+        return 1.0
+    if len(word) == 2 and characters(word):
+        one, other = word[0], word[1]
+        near = f"{one}.{{0,{_NEAR}}}{other}|{other}.{{0,{_NEAR}}}{one}"
+        return _HALF if re.search(near, unspaced) else 0.0
+    return 0.0
 
 
 def rarity(
@@ -112,11 +123,14 @@ def rarity(
     return idf
 
 
-def weigh(text: TextEvidence | None, image: ImageEvidence | None) -> Evidence:
+def weigh(
+    text: TextEvidence | None, image: ImageEvidence | None, *, about_picture: bool = True
+) -> Evidence:
     """Return the confidence that the library can answer, from what its best hits measured.
 
-    A question with a picture is answered when either holds: the picture was recognised, or the
-    words were found. Nothing found gives confidence 0.
+    A question about its picture is answered when either holds: the picture was recognised, or the
+    words were found. For a question about something else that merely comes with a picture, only
+    the words count. Nothing found gives confidence 0.
     """
     reasons: list[str] = []
     chances = [0.0]
@@ -124,11 +138,10 @@ def weigh(text: TextEvidence | None, image: ImageEvidence | None) -> Evidence:
         chances.append(_from_text(text))
         reasons += _text_reasons(text)
     if image is not None:
-        chances.append(_from_image(image))
-        reasons.append(
-            f"The nearest picture has a cosine of {image.cosine:.2f}, {image.margin:.1f} standard "
-            "deviations above the others."
-        )
+        chances.append(_from_image(image) if about_picture else 0.0)
+        reasons.append(_image_reason(image))
+        if not about_picture:
+            reasons.append("The question does not point at the picture, so its words must do.")
     return Evidence(
         confidence=max(chances), reasons=tuple(reasons) or ("Nothing was found to weigh.",)
     )
@@ -158,6 +171,15 @@ def _text_reasons(text: TextEvidence) -> list[str]:
     if text.coverage is not None:
         reasons.append(f"It holds {text.coverage:.0%} of the question's words, weighted by rarity.")
     return reasons
+
+
+def _image_reason(image: ImageEvidence) -> str:
+    if image.margin is None:
+        return "The very picture is in the library."
+    return (
+        f"The nearest picture has a cosine of {image.cosine:.2f}, {image.margin:.1f} standard "
+        "deviations above the others."
+    )
 
 
 def _logistic(x: float) -> float:

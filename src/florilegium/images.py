@@ -80,6 +80,7 @@ _FIRST_SIDEWAYS = 5
 _PROFILE_SPACES = {"RGB": "RGB", "CMYK": "CMYK", "L": "GRAY"}
 _QUICK_SHRINK = 8  # the most that a JPEG decoder can shrink while it reads every byte
 _KINDS = "JPEG, PNG, WebP, GIF, BMP or TIFF"
+_WANTED = f"Give the path of a {_KINDS} file, its bytes, or a Pillow image."
 
 # Python keeps its warning filters per process, so only one thread at a time may swap them.
 _quiet = threading.Lock()
@@ -130,23 +131,29 @@ def check_image(data: bytes, *, max_pixels: int, name: str) -> tuple[int, int]:
 
 
 def image_from(
-    value: str | Path | bytes | Image.Image, *, max_pixels: int
+    value: str | Path | bytes | bytearray | Image.Image, *, max_pixels: int
 ) -> tuple[Image.Image, str | None]:
     """Return the picture of a query as people see it, and the content hash of its bytes.
 
     Args:
-        value: A path, the bytes of a file, or a Pillow image; the latter has no content hash.
+        value: A path, where `~` is the home folder, the bytes of a file, or a Pillow image; the
+            latter has no content hash.
         max_pixels: As for `open_image`.
 
     Raises:
-        InvalidQueryError: There is no such file, or it is not a picture that can be read.
+        InvalidQueryError: There is no such file, it is not a picture that can be read, or the
+            value is nothing of this kind.
     """
     if isinstance(value, Image.Image):
         return _from_pillow(value, max_pixels=max_pixels), None
-    if isinstance(value, bytes):
-        name, data = "the query picture", value
-    else:
+    if isinstance(value, bytes | bytearray):
+        name, data = "the query picture", bytes(value)
+    elif isinstance(value, str | Path):
         name, data = str(value), _read(Path(value))
+    else:
+        raise InvalidQueryError(
+            f"The query picture is of the type {type(value).__name__!r}.", hint=_WANTED
+        )
     try:
         return open_image(data, max_pixels=max_pixels, name=name), hash_bytes(data)
     except SourceError as error:
@@ -213,17 +220,25 @@ def _explain(error: BaseException, name: str) -> SourceError:
 
 def _read(file: Path) -> bytes:
     try:
-        return file.read_bytes()
+        return file.expanduser().read_bytes()
+    # RuntimeError: a home folder of nobody, such as "~rose"
+    except (FileNotFoundError, NotADirectoryError, RuntimeError) as error:
+        raise InvalidQueryError(f"There is no file {str(file)!r}.", hint=_WANTED) from error
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
+        reason = error.strerror if isinstance(error, OSError) else error
         raise InvalidQueryError(
-            f"The query picture {str(file)!r} cannot be read: {error}.",
-            hint=f"Give the path of a {_KINDS} file, its bytes, or a Pillow image.",
+            f"The query picture {str(file)!r} cannot be read: {reason}.", hint=_WANTED
         ) from error
 
 
 def _from_pillow(value: Image.Image, *, max_pixels: int) -> Image.Image:
     name = "the query picture"
     width, height = value.size
+    if width * height == 0:
+        raise InvalidQueryError(
+            f"The query picture has no pixels: it is {width} × {height}.",
+            hint="Give a picture that shows something.",
+        )
     if width * height > max_pixels:
         error = _too_large(name, width, height, max_pixels)
         raise InvalidQueryError(error.message, hint=error.hint)

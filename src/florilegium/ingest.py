@@ -83,7 +83,7 @@ def ingest(
     by_suffix = {suffix: loader for loader in loaders for suffix in loader.suffixes}
     scan = scan_folder(root, suffixes=by_suffix, exclude=config.ingest.exclude)
     if not scan.files and not scan.failed:
-        raise _nothing_to_ingest(root, scan, by_suffix)
+        raise _nothing_to_ingest(root, scan, by_suffix, kept=len(index.catalog.sources()))
     recover(index)
     plan = _plan(scan, index=index, config=config)
     counts = _Counts()
@@ -367,9 +367,18 @@ def _batches(things: Sequence[_T], size: int) -> Iterator[Sequence[_T]]:
         yield things[start : start + size]
 
 
-def _nothing_to_ingest(root: Path, scan: Scan, by_suffix: Mapping[str, Loader]) -> SourceError:
+def _nothing_to_ingest(
+    root: Path, scan: Scan, by_suffix: Mapping[str, Loader], *, kept: int
+) -> SourceError:
     kinds = ", ".join(sorted(by_suffix))
     others = f" ({scan.ignored} files of other kinds)" if scan.ignored else ""
+    if kept:
+        # An unmounted disk looks just like this.
+        return SourceError(
+            f"The folder {str(root)!r} holds no picture or text{others}, but its index has "
+            f"{kept} files; the index was kept.",
+            hint="Mount the folder again; if the files are really gone, delete .florilegium in it.",
+        )
     return SourceError(
         f"The folder {str(root)!r} holds no picture or text{others}.",
         hint=f"Put files of these kinds into it: {kinds}.",

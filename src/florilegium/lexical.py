@@ -139,6 +139,14 @@ _RUNS = re.compile(rf"[{_UNSPACED}]+|[^\W_{_UNSPACED}]+")
 # English endings that say nothing: it's, they're. What follows in l'eau or O'Keeffe is a word.
 _ENDING = re.compile(rf"(?<=[^\W_])['’](?:s|t|d|m|re|ve|ll)(?![^\W{_UNSPACED}])")
 _IS_UNSPACED = re.compile(rf"[{_UNSPACED}]")
+# Chinese words that ask or bind. A single character is dropped only where it cannot be part of
+# another word (目的, 了解, 酒吧), so most of them stay and are left to the weights.
+_ASKING = re.compile(
+    r"请问|为什么|为何|什么样|什么|怎么样|怎么办|怎么|怎样|如何|哪些|哪里|哪个|哪种|哪|谁|多少|多长|多大|"
+    r"多高|多久|是否|有没有|是不是|能不能|可不可以|可以|几(?=个|次|天|年|月|种|只|条|点|小时|分)|"
+    r"[这那](?:是|种|个|些|朵|棵|株|张|只|条|位|本)?|(?<!其)他们?|它们?|她们?|是(?=什么|谁|哪)|"
+    r"(?<!目)的(?!确|士)|[吗呢吧了啊呀](?=[\s?？!！。，,、;；]|$)"
+)
 _STEMMER = snowballstemmer.stemmer("english")
 
 
@@ -157,6 +165,11 @@ def tokens(text: str) -> list[str]:
         else:
             found += [run[i : i + 2] for i in range(len(run) - 1)]
     return found
+
+
+def content_tokens(question: str) -> tuple[str, ...]:
+    """Return the words of a question that say what it is about, each once, in their order."""
+    return tuple(dict.fromkeys(tokens(_ASKING.sub(" ", question))))
 
 
 def characters(text: str) -> list[str]:

@@ -19,6 +19,7 @@ from florilegium.chat import (
     image_in_play,
     search_text,
 )
+from florilegium.checks import Check, attempt, try_encoder
 from florilegium.config import (
     CONFIG_NAME,
     INDEX_FOLDER,
@@ -28,7 +29,6 @@ from florilegium.config import (
 )
 from florilegium.errors import (
     ConfigError,
-    FlorilegiumError,
     IndexLockedError,
     IndexNotFoundError,
     InvalidQueryError,
@@ -39,7 +39,6 @@ from florilegium.images import image_from
 from florilegium.index import Index
 from florilegium.ingest import ingest
 from florilegium.parts import Parts
-from florilegium.protocols import Encoder
 from florilegium.report import FailedFile, IngestReport, Progress
 from florilegium.retrieve import Explanation, retrieve
 from florilegium.types import Answer, Event, Finished, Hit, Item, Modality, Query, Space, Turn
@@ -58,16 +57,6 @@ class Statistics:
     texts: int
     failed: tuple[FailedFile, ...]
     spaces: tuple[Space, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Check:
-    """One thing that `Library.check` looked at."""
-
-    name: str
-    ok: bool
-    message: str
-    hint: str | None = None
 
 
 class Library:
@@ -109,6 +98,11 @@ class Library:
             )
         values = {"profile": profile, **(overrides or {})}
         load_settings(root, overrides=values)  # a wrong setting must leave no trace
+        if overrides and (root / CONFIG_NAME).exists():
+            raise ConfigError(
+                f"The folder {str(root)!r} has a settings file, which is never overwritten.",
+                hint=f"Write the settings into its {CONFIG_NAME}, or remove that file first.",
+            )
         try:
             (root / INDEX_FOLDER).mkdir(parents=True)
             if not (root / CONFIG_NAME).exists():
@@ -294,12 +288,10 @@ class Library:
         checks = [
             Check(name="settings", ok=True, message=f"profile {self.settings.config.profile}")
         ]
-        checks.append(_attempt("text encoder", lambda: _try_encoder(self._parts.encoders()[1])))
-        checks.append(
-            _attempt("image-text encoder", lambda: _try_encoder(self._parts.encoders()[0]))
-        )
-        checks.append(_attempt("index", self._describe_index))
-        checks.append(_attempt("chat model", lambda: self._parts.chat_model().info.id))
+        checks.append(attempt("text encoder", lambda: try_encoder(self._parts.encoders()[1])))
+        checks.append(attempt("image-text encoder", lambda: try_encoder(self._parts.encoders()[0])))
+        checks.append(attempt("index", self._describe_index))
+        checks.append(attempt("chat model", lambda: self._parts.chat_model().info.id))
         return checks
 
     def close(self) -> None:
@@ -361,13 +353,16 @@ class Library:
         self, *, rebuild: bool, progress: Callable[[Progress], None] | None
     ) -> IngestReport:
         index = self._parts.index(writing=True, rebuild=rebuild)
-        return ingest(
-            self.root,
-            index=index,
-            loaders=self._parts.loaders(),
-            config=self.settings.config,
-            progress=progress,
-        )
+        try:
+            return ingest(
+                self.root,
+                index=index,
+                loaders=self._parts.loaders(),
+                config=self.settings.config,
+                progress=progress,
+            )
+        finally:
+            self._parts.note_change()
 
     def _describe_index(self) -> str:
         found = self.statistics()
@@ -382,19 +377,3 @@ def _modality(value: Modality | str | None) -> Modality | None:
         raise InvalidQueryError(
             f"There is no modality {value!r}.", hint="Say `image` or `text`, or leave it out."
         ) from error
-
-
-def _attempt(name: str, look: Callable[[], str]) -> Check:
-    try:
-        return Check(name=name, ok=True, message=look())
-    except FlorilegiumError as error:
-        return Check(name=name, ok=False, message=error.message, hint=error.hint)
-
-
-def _try_encoder(encoder: Encoder) -> str:
-    info = encoder.info
-    if Modality.IMAGE in info.modalities:
-        encoder.encode_images([Image.new("RGB", (32, 32), "white")])
-    if Modality.TEXT in info.modalities:
-        encoder.encode_texts(["a test"], purpose="query")
-    return f"{info.id}, {info.dim} dimensions"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import PurePosixPath
@@ -23,7 +24,8 @@ def find_links(
     A text belongs to a picture when it refers to it, when both have the same stem in one folder
     (`rose.jpg`, `rose.txt`), or when it speaks for the picture's folder: it is called like the
     folder and lies in it or beside it (`rose/1.jpg`, `rose.txt`), is its only text, or is its
-    README. The library folder itself is nobody's folder.
+    README. The library folder itself is nobody's folder. Names are compared in Unicode's NFC, since
+    some systems write "é" as one character and others as two; links name the paths as they are.
 
     Args:
         images: Paths of pictures, relative to the library folder.
@@ -31,6 +33,7 @@ def find_links(
         references: What each text refers to.
     """
     pictures = set(images)
+    by_name = _group(images, _composed)
     links: dict[tuple[str, str, _Kind], str] = {}
 
     def add(image: str, text: str, kind: _Kind, words: str = "") -> None:
@@ -39,8 +42,11 @@ def find_links(
 
     for text, targets in references.items():
         for reference in targets:
-            if reference.target in pictures:
-                add(reference.target, text, "reference", reference.words)
+            # Two pictures may differ in nothing but the form of their names.
+            target = reference.target
+            meant = [target] if target in pictures else by_name.get(_composed(target), ())
+            for image in meant:
+                add(image, text, "reference", reference.words)
     by_stem = _group(texts, _stem_key)
     speakers = _speakers(texts)
     for image in images:
@@ -48,7 +54,7 @@ def find_links(
             add(image, text, "stem")
         folder = str(PurePosixPath(image).parent)
         # Inside the folder, or as rose.txt beside the folder rose/.
-        for text in (*speakers.get(folder, ()), *by_stem.get(folder.casefold(), ())):
+        for text in (*speakers.get(_composed(folder), ()), *by_stem.get(_key(folder), ())):
             add(image, text, "folder")
     return [
         Link(path=path, other=other, kind=kind, words=words)
@@ -59,18 +65,26 @@ def find_links(
 def _speakers(texts: Sequence[str]) -> dict[str, set[str]]:
     # Folder -> the texts that speak for it.
     speakers: dict[str, set[str]] = defaultdict(set)
-    by_folder = _group(texts, lambda text: str(PurePosixPath(text).parent))
+    by_folder = _group(texts, lambda text: _composed(str(PurePosixPath(text).parent)))
     for folder, inside in by_folder.items():
-        name = PurePosixPath(folder).name.casefold()
+        name = _key(PurePosixPath(folder).name)
         for text in inside:
-            stem = PurePosixPath(text).stem.casefold()
+            stem = _key(PurePosixPath(text).stem)
             if folder != "." and (len(inside) == 1 or stem == name or stem in _FOLDER_STEMS):
                 speakers[folder].add(text)
     return speakers
 
 
 def _stem_key(path: str) -> str:
-    return str(PurePosixPath(path).with_suffix("")).casefold()
+    return _key(str(PurePosixPath(path).with_suffix("")))
+
+
+def _key(name: str) -> str:
+    return _composed(_composed(name).casefold())
+
+
+def _composed(name: str) -> str:
+    return unicodedata.normalize("NFC", name)
 
 
 def _group(paths: Iterable[str], key: Callable[[str], str]) -> dict[str, list[str]]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
 from dataclasses import asdict
 from pathlib import Path
 
@@ -33,6 +34,7 @@ class Parts:
         self._folder = root / INDEX_FOLDER
         self._catalog: Catalog | None = None
         self._index: Index | None = None
+        self._generation: tuple[int, str | None] | None = None
         self._encoders: tuple[Encoder, Encoder] | None = None
         self._loaders: list[Loader] | None = None
         self._chat_model: ChatModel | None = None
@@ -87,15 +89,16 @@ class Parts:
             IndexNotFoundError: Nothing was ingested yet, and this is not for writing.
             IndexMismatchError: Other encoders built it.
         """
-        if self._index is not None and not rebuild:
+        if writing or self._is_stale():
+            # Another process, or another object of this one, may have changed the files since.
+            self._close_index()
+        if self._index is not None:
             return self._index
         crossing, texts = self.encoders()
         manifest = self.manifest()
         if rebuild:
             self._delete_index()
-        if self._catalog is None:
-            self._catalog = Catalog(self._folder / _CATALOG, root=self._root)
-        catalog = self._catalog
+        catalog = self._catalog = Catalog(self._folder / _CATALOG, root=self._root)
         _check_manifest(catalog, manifest, root=self._root, writing=writing)
         if not writing:
             self._check_store(catalog)
@@ -112,10 +115,26 @@ class Parts:
             return self.index(writing=True, rebuild=True)
         if writing:
             catalog.set_fact("store", self._config.store.name)
+        self._generation = self._read_generation()
         return self._index
 
-    def _delete_index(self) -> None:
-        # The store goes first: a catalog without its store is found out by the next run.
+    def note_change(self) -> None:
+        """Let everybody who has this index open know that it has changed."""
+        if self._catalog is not None:
+            self._catalog.set_fact("generation", str(time.time_ns()))
+            self._generation = self._read_generation()
+
+    def _read_generation(self) -> tuple[int, str | None] | None:
+        # A catalog that was made anew is another file of the same name.
+        file = self._folder / _CATALOG
+        if self._catalog is None or not file.exists():
+            return None
+        return file.stat().st_ino, self._catalog.fact("generation")
+
+    def _is_stale(self) -> bool:
+        return self._index is not None and self._read_generation() != self._generation
+
+    def _close_index(self) -> None:
         if self._index is not None:
             self._index.store.close()
             self._index.cache.close()
@@ -123,6 +142,10 @@ class Parts:
         if self._catalog is not None:
             self._catalog.close()
             self._catalog = None
+
+    def _delete_index(self) -> None:
+        # The store goes first: a catalog without its store is found out by the next run.
+        self._close_index()
         # A store that is deleted half way must not be taken for a whole one, so it is moved first.
         doomed = self._folder / f"{_STORE}.deleted"
         shutil.rmtree(doomed, ignore_errors=True)
@@ -148,16 +171,12 @@ class Parts:
 
     def close(self) -> None:
         """Close what is open. Parts are opened again when they are needed again."""
-        if self._index is not None:
-            self._index.store.close()
-            self._index.cache.close()
-        if self._catalog is not None:
-            self._catalog.close()
+        self._close_index()
         for encoder in self._encoders or ():
             encoder.close()
         if self._chat_model is not None:
             self._chat_model.close()
-        self._index = self._catalog = self._encoders = self._loaders = self._chat_model = None
+        self._encoders = self._loaders = self._chat_model = None
 
 
 def _check_manifest(catalog: Catalog, manifest: Manifest, *, root: Path, writing: bool) -> None:
@@ -184,9 +203,9 @@ def _names(manifest: str) -> str:
 
 def _agrees(index: Index) -> bool:
     # Records that are announced and not committed are settled by ingest itself.
-    uncertain = index.catalog.pending_ids()
+    uncertain, records = index.catalog.pending_ids(), index.catalog.record_ids()
     for collection in (index.pictures, index.windows, index.chunks, index.sentences, index.cards):
-        known = set(index.catalog.record_ids().get(collection, ()))
+        known = set(records.get(collection, ()))
         if (known ^ index.store.ids(collection)) - uncertain.get(collection, set()):
             return False
     return True

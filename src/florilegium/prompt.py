@@ -55,19 +55,6 @@ numbers that are there.
 _PERSONA = "a careful assistant"
 _HAN = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]")
 _KANA = re.compile(r"[\u3040-\u30ff]")
-_LEAD_IN = re.compile(
-    r"(and|or|but|so|then|also|why|(what|how) about|in|on|at|for|with|without|during)\b|[那还又再]",
-    re.IGNORECASE,
-)
-_POINTS_BACK = re.compile(
-    r"\b(it|its|itself|they|them|their|theirs|he|she|him|her|his|this|that|these|those|ones?|"
-    r"same|there)\b|[它其这那他她]|呢[?？]?$",
-    re.IGNORECASE,
-)
-_IDENTIFIES = re.compile(
-    r"(what|who|which)\b.{0,30}\b(this|that|these|those|it|they)\W*$|.{0,4}[这那].{0,8}什么",
-    re.IGNORECASE,
-)
 _FENCE = re.compile(r"</?source\b", re.IGNORECASE)
 _BUDGET_OF_HISTORY = 0.25
 _SHORTEST_CUT = 40
@@ -165,33 +152,6 @@ def is_refusal(reply: str) -> bool:
     """Return whether a reply, without citations, says no more than that nothing answers."""
     said = reply.strip().strip("\"'“”")
     return said in {*REFUSALS.values(), *(text.rstrip(".。") for text in REFUSALS.values())}
-
-
-def is_follow_up(question: str) -> bool:
-    """Return whether a question seems to lean on the one before: "And in winter?", "它有毒吗?"."""
-    asked = question.strip()
-    han = len(_HAN.findall(asked))
-    short = han <= 4 if han else len(asked.split()) <= 2
-    return short or bool(_LEAD_IN.match(asked) or _POINTS_BACK.search(asked))
-
-
-def search_text(question: str, earlier: Sequence[str]) -> str:
-    """Return what to search for: a follow-up brings the last question that stood alone along.
-
-    Args:
-        question: The question at hand.
-        earlier: The questions of earlier turns, oldest first.
-    """
-    asked = question.strip()
-    if not asked or not is_follow_up(asked):
-        return asked
-    # "What is this?" says nothing that a later question could lean on; the picture does.
-    before = [text.strip() for text in earlier if not _IDENTIFIES.match(text.strip())]
-    before = [text for text in before if text]
-    if not before:
-        return asked
-    root = next((text for text in reversed(before) if not is_follow_up(text)), before[0])
-    return f"{root} {asked}"
 
 
 def estimate_tokens(text: str) -> int:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 from florilegium.encode import encode_query_image, encode_query_text
 from florilegium.errors import InvalidQueryError
@@ -17,13 +18,14 @@ from florilegium.evidence import (
     Evidence,
     ImageEvidence,
     TextEvidence,
-    content_tokens,
     coverage,
     weigh,
 )
 from florilegium.fusion import Fused, Ranking, fuse, lend
 from florilegium.index import Index
 from florilegium.languages import can_read, language_of
+from florilegium.lexical import content_tokens
+from florilegium.questions import points_at_picture
 from florilegium.types import Collection, Embeddings, Hit, Modality, Query
 from florilegium.votes import count_votes, share_votes
 
@@ -36,8 +38,8 @@ _WORDS_FLOOR = 0.5
 _VOTE_FLOOR = 0.1
 
 _LABELS_WEIGHT = 0.25
-_WEIGHED = 3  # best items that are weighed as evidence
-_SAME_PICTURE = 10.0  # margin of the very picture, in standard deviations
+_WEIGHED = 3  # best items of a modality that are weighed as evidence
+_PRIOR = 20  # items added in thought: a library of one file says little of which words are rare
 _LENT = 0.3  # share of a fused score that links lend
 _PER_ITEM = 4  # records fetched per wanted item where an item has several
 
@@ -105,8 +107,8 @@ def _check(query: Query) -> None:
         )
     if not 1 <= query.top_k <= MOST_HITS:
         raise InvalidQueryError(
-            f"top_k is {query.top_k}, but must be between 1 and {MOST_HITS}.",
-            hint="Ask for fewer hits.",
+            f"top_k is {query.top_k!r}, but must be between 1 and {MOST_HITS}.",
+            hint="Ask for a number of hits in that range.",
         )
 
 
@@ -150,9 +152,14 @@ class Search:
     def evidence(self, fused: Sequence[Fused]) -> Evidence:
         """Return how well what was found answers the query."""
         text = self._query.text.strip()
-        best = fused[:_WEIGHED] if text else []
+        best = [
+            one
+            for modality in (Modality.TEXT, Modality.IMAGE)
+            for one in [one for one in fused if one.modality is modality][:_WEIGHED]
+            if text
+        ]
         items = self._index.catalog.items([one.item_id for one in best])
-        idf = self._rarity(text)
+        idf = self._rarity()
         seen = [
             TextEvidence(
                 cosine=_text_cosine(one),
@@ -165,14 +172,16 @@ class Search:
             if one.item_id in items
         ]
         image = self._image_evidence()
-        weighed = [weigh(one, image) for one in seen] or [weigh(None, image)]
+        pointed = points_at_picture(text)
+        weighed = [weigh(one, image, about_picture=pointed) for one in seen]
+        weighed = weighed or [weigh(None, image, about_picture=pointed)]
         return max(weighed, key=lambda evidence: evidence.confidence)
 
     def _image_evidence(self) -> ImageEvidence | None:
         if self._query.image is None:
             return None
         if self._twins:
-            return ImageEvidence(cosine=1.0, margin=_SAME_PICTURE, unrelated=0.0)
+            return ImageEvidence(cosine=1.0, margin=None, unrelated=0.0)
         nearest = next((r for r in self.rankings if r.name == "image to image"), None)
         if nearest is None:
             return None
@@ -183,16 +192,17 @@ class Search:
             unrelated=self._index.encoder.info.unrelated,
         )
 
-    def _rarity(self, text: str) -> Callable[[str], float]:
+    def _rarity(self) -> Callable[[str], float]:
         # The inverse document frequency of BM25 over all items of both modalities.
         catalog = self._index.catalog
-        words = content_tokens(text)
-        counts = dict.fromkeys(words, 0)
-        for modality in Modality:
-            for word, count in catalog.item_frequency(words, modality).items():
-                counts[word] += count
-        size = sum(catalog.count(modality) for modality in Modality)
-        return lambda word: math.log(1 + (size - counts[word] + 0.5) / (counts[word] + 0.5))
+        size = _PRIOR + sum(catalog.count(modality) for modality in Modality)
+
+        @cache
+        def idf(word: str) -> float:
+            count = sum(catalog.item_frequency([word], modality)[word] for modality in Modality)
+            return math.log(1 + (size - count + 0.5) / (count + 0.5))
+
+        return idf
 
     # -- lists of a text --
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sqlite3
 
-from florilegium.lexical import characters, tokens
+from florilegium.lexical import characters, content_tokens, tokens
 from florilegium.types import Modality
 
 # Words come cut and stemmed already, so the tokenizer has nothing to do but split at spaces.
@@ -18,6 +18,7 @@ CREATE VIRTUAL TABLE IF NOT EXISTS image_words
     USING fts5(words, characters, labels, tokenize='ascii');
 """
 
+_WEIGHTS = "1.0, 0.25, 1.0"  # of words, characters, labels
 _TABLES = {Modality.TEXT: "text_words", Modality.IMAGE: "image_words"}
 
 
@@ -53,13 +54,16 @@ def search_statement(
     Higher is better; an item that shares no word is not listed. A single Han character finds it
     inside longer words too. There are no values when `text` has no words.
     """
-    words = list(dict.fromkeys(tokens(text)))
+    words = content_tokens(text) or tuple(dict.fromkeys(tokens(text)))
     if not words:
         return "", ()
-    match = " OR ".join(match_word(word, labels=labels) for word in words)
+    # Pairs of characters miss 浇两次水 for 浇水, so their characters are looked for as well.
+    single = [] if labels else [one for one in characters("".join(words)) if one not in words]
+    wanted = [*words, *dict.fromkeys(single)]
+    match = " OR ".join(match_word(word, labels=labels) for word in wanted)
     table = _TABLES[modality]
     sql = (
-        f"SELECT i.id, -bm25({table}) AS score FROM {table} "  # noqa: S608 - a constant
+        f"SELECT i.id, -bm25({table}, {_WEIGHTS}) AS score FROM {table} "  # noqa: S608 - a constant
         f"JOIN items i ON i.number = {table}.rowid WHERE {table} MATCH ? "
         "ORDER BY score DESC, i.id LIMIT ?"
     )

@@ -10,11 +10,11 @@ from florilegium.evidence import (
     Evidence,
     ImageEvidence,
     TextEvidence,
-    content_tokens,
     coverage,
     rarity,
     weigh,
 )
+from florilegium.lexical import content_tokens
 
 
 def even(_word: str) -> float:
@@ -155,3 +155,42 @@ def test_what_was_not_measured_is_not_told() -> None:
     evidence = weigh(TextEvidence(cosine=None, coverage=0.5, unrelated=0.08), None)
 
     assert evidence.reasons == ("It holds 50% of the question's words, weighted by rarity.",)
+
+
+@pytest.mark.parametrize(
+    ("question", "text", "share"),
+    [
+        (
+            "夏天玫瑰怎么浇水？",
+            "夏天每周给玫瑰浇两次水",
+            0.75,
+        ),  # 夏天 天玫 玫瑰 浇水: 1 ½ 1 ½ … of 4
+        ("茶怎么泡？", "绿茶泡两三分钟", 1.0),
+        ("小提琴怎么调音？", "夏天每周给玫瑰浇两次水", 0.0),
+    ],
+)
+def test_chinese_words_are_covered_though_other_characters_stand_between(
+    question: str, text: str, share: float
+) -> None:
+    assert coverage(question, text, even) == share
+
+
+def test_a_pair_that_is_no_word_is_not_rarer_than_its_characters() -> None:
+    rare = {"天玫": 9.0, "天": 1.0, "玫": 2.0}
+
+    share = coverage("天玫", "玫瑰", lambda word: rare.get(word, 0.0))
+
+    assert share == 0.0
+    assert coverage("天玫 rose", "a rose", lambda word: {**rare, "rose": 2.0}.get(word, 0.0)) == 0.5
+
+
+def test_a_picture_is_no_evidence_for_a_question_about_something_else() -> None:
+    words = TextEvidence(cosine=0.1, coverage=0.0, unrelated=0.08)
+    picture = ImageEvidence(cosine=0.98, margin=3.0, unrelated=0.4)
+
+    about = weigh(words, picture, about_picture=True)
+    other = weigh(words, picture, about_picture=False)
+
+    assert about.confidence > 0.9
+    assert other.confidence < 0.1
+    assert "does not point at the picture" in other.reasons[-1]

@@ -283,7 +283,7 @@ def test_a_query_picture_may_be_a_path_bytes_or_a_pillow_image(tmp_path: Path) -
     file.write_bytes(data)
 
     images = {}
-    for value in (str(file), file, data):
+    for value in (str(file), file, data, bytearray(data)):
         images[type(value).__name__], content_hash = image_from(value, max_pixels=LIMIT)
         assert content_hash == hash_bytes(data)
     pillow, no_hash = image_from(noise(), max_pixels=LIMIT)
@@ -308,6 +308,50 @@ def test_an_unreadable_query_picture_is_an_invalid_query(value: str | bytes) -> 
         image_from(value, max_pixels=LIMIT)
 
     assert caught.value.hint
+
+
+def test_a_tilde_is_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "rose.png").write_bytes(FILES["png"])
+
+    for value in ("~/rose.png", Path("~/rose.png")):
+        assert image_from(value, max_pixels=LIMIT)[0].size == (90, 60)
+
+
+@pytest.mark.parametrize("value", ["no such file.jpg", "~nobody at all/rose.jpg"])
+def test_a_query_picture_that_is_not_there_is_told_in_plain_words(value: str) -> None:
+    with pytest.raises(InvalidQueryError) as caught:
+        image_from(value, max_pixels=LIMIT)
+
+    assert caught.value.message == f"There is no file {value!r}."
+
+
+def test_a_path_through_a_file_leads_to_no_file(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"")
+
+    with pytest.raises(InvalidQueryError, match="There is no file"):
+        image_from(tmp_path / "a" / "rose.jpg", max_pixels=LIMIT)
+
+
+def test_a_folder_as_a_query_picture_is_told_in_plain_words(tmp_path: Path) -> None:
+    with pytest.raises(InvalidQueryError) as caught:
+        image_from(tmp_path, max_pixels=LIMIT)
+
+    assert caught.value.message.endswith("cannot be read: Is a directory.")
+
+
+@pytest.mark.parametrize("value", [7, ["rose.jpg"], np.zeros((2, 2, 3), dtype=np.uint8)])
+def test_a_query_picture_of_another_type_is_named(value: object) -> None:
+    with pytest.raises(InvalidQueryError, match=f"type '{type(value).__name__}'") as caught:
+        image_from(value, max_pixels=LIMIT)  # type: ignore[arg-type]  # what untyped programs pass
+
+    assert "a Pillow image" in (caught.value.hint or "")
+
+
+@pytest.mark.parametrize("size", [(0, 0), (0, 5), (5, 0)])
+def test_a_pillow_image_without_pixels_is_an_invalid_query(size: tuple[int, int]) -> None:
+    with pytest.raises(InvalidQueryError, match=f"no pixels: it is {size[0]} × {size[1]}"):
+        image_from(Image.new("RGB", size), max_pixels=LIMIT)
 
 
 @pytest.mark.parametrize("value", [noise(), FILES["png"]])

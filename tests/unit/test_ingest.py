@@ -270,29 +270,32 @@ def test_a_removed_file_is_found_no_more(tiny_library: Library) -> None:
 def test_a_card_has_the_words_that_texts_use_at_a_link_as_long_as_they_do(
     tiny_library: Library,
 ) -> None:
-    root, catalog = tiny_library.root, tiny_library.index.catalog
+    root = tiny_library.root
+
+    def find_velvet() -> list[tuple[str, float]]:
+        return tiny_library.index.catalog.search_words("velvet", Modality.IMAGE, top_k=9)
+
     draw("black", "square").save(root / "IMG_0234.png")
     rewrite(root / "notes" / "garden.md", "![velvet slate](../IMG_0234.png)\n")
     tiny_library.ingest()
-    named = catalog.search_words("velvet", Modality.IMAGE, top_k=9)
+    named = find_velvet()
     cards = len(tiny_library.index.store.ids(tiny_library.index.cards))
     rewrite(root / "notes" / "garden.md", "Nothing to see.\n")
     tiny_library.ingest()
 
     assert (len(named), cards) == (1, 4)
-    assert catalog.search_words("velvet", Modality.IMAGE, top_k=9) == []
+    assert find_velvet() == []
     assert len(tiny_library.index.store.ids(tiny_library.index.cards)) == 3
     state_of(tiny_library)
 
 
 def test_a_link_appears_and_disappears_with_the_text_that_makes_it(tiny_library: Library) -> None:
-    links = tiny_library.index.catalog.links
-    before = [link.other for link in links(["circle.png"])]
+    before = [link.other for link in tiny_library.index.catalog.links(["circle.png"])]
     (tiny_library.root / "circle.md").unlink()
     tiny_library.ingest()
 
     assert set(before) == {"circle.md"}
-    assert links(["circle.png"]) == []
+    assert tiny_library.index.catalog.links(["circle.png"]) == []
 
 
 # -- other settings --

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from florilegium import Library
+from florilegium.checks import Check
 from florilegium.config import CONFIG_NAME, INDEX_FOLDER
 from florilegium.errors import (
     ConfigError,
@@ -23,7 +24,6 @@ from florilegium.errors import (
     UnreadableFileError,
     UnsupportedFileError,
 )
-from florilegium.library import Check
 from florilegium.testing.encoder import FakeEncoder
 from florilegium.types import Space
 from tests.conftest import FAKES, draw
@@ -62,10 +62,18 @@ def test_settings_that_exist_are_kept(tmp_path: Path) -> None:
     text = "# mine\n[retrieval]\ntop_k = 3\n"
     (tmp_path / CONFIG_NAME).write_text(text, encoding="utf-8")
 
-    with Library.create(tmp_path, overrides=FAKES) as library:
+    with Library.create(tmp_path) as library:
         assert library.settings.config.retrieval.top_k == 3
-        assert library.settings.config.store.name == "memory"
     assert (tmp_path / CONFIG_NAME).read_text(encoding="utf-8") == text
+
+
+def test_settings_that_could_not_be_written_are_refused(tmp_path: Path) -> None:
+    (tmp_path / CONFIG_NAME).write_text("# mine\n", encoding="utf-8")
+
+    with pytest.raises(ConfigError, match="has a settings file, which is never overwritten"):
+        Library.create(tmp_path, overrides=FAKES)
+
+    assert not (tmp_path / ".florilegium").exists()
 
 
 def test_files_that_lie_in_the_folder_are_untouched(tiny_folder: Path) -> None:
@@ -310,3 +318,44 @@ def test_failures_of_files_are_in_the_check_of_the_index(tiny_library: Library) 
 def test_an_empty_library_cannot_be_ingested(tmp_path: Path) -> None:
     with Library.create(tmp_path, overrides=FAKES) as library, pytest.raises(SourceError):
         library.ingest()
+
+
+def test_an_object_that_was_opened_before_sees_what_another_one_ingests(
+    tiny_library: Library,
+) -> None:
+    tiny_library.ingest()
+    with Library.open(tiny_library.root) as other:
+        assert other.search("violet", modality="text")
+        (tiny_library.root / "new.txt").write_text("The violet pentagon is new.", encoding="utf-8")
+        tiny_library.ingest()
+
+        assert other.search("violet pentagon", modality="text")[0].item.source.path == "new.txt"
+
+
+def test_two_objects_that_ingest_by_turns_lose_nothing(tiny_library: Library) -> None:
+    tiny_library.ingest()
+    with Library.open(tiny_library.root) as other:
+        other.search("red", modality="text")
+        for turn, library in enumerate((tiny_library, other, tiny_library)):
+            (library.root / f"turn{turn}.txt").write_text(f"Turn {turn}.", encoding="utf-8")
+            assert library.ingest().added == 1
+        other.ingest(rebuild=True)
+
+        assert tiny_library.ingest().unchanged == other.ingest().unchanged
+        stored = tiny_library.index.store.ids(tiny_library.index.chunks)
+        assert set(tiny_library.index.catalog.record_ids()[tiny_library.index.chunks]) == stored
+
+
+def test_an_emptied_folder_keeps_its_index_and_says_so(tiny_library: Library) -> None:
+    tiny_library.ingest()
+    for file in [
+        *tiny_library.root.rglob("*.txt"),
+        *tiny_library.root.rglob("*.md"),
+        *tiny_library.root.rglob("*.png"),
+    ]:
+        file.unlink()
+
+    with pytest.raises(SourceError, match="the index was kept") as refused:
+        tiny_library.ingest()
+
+    assert "Mount the folder" in (refused.value.hint or "")

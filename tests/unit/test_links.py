@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Mapping, Sequence
 
 import pytest
@@ -148,4 +149,52 @@ def test_links_are_sorted_whatever_the_order_of_the_files() -> None:
 def test_odd_names_are_linked_like_others() -> None:
     assert links(["月季 (1)/玫瑰.jpg"], ["月季 (1)/玫瑰.txt", "月季 (1)/b.txt"]) == {
         ("月季 (1)/玫瑰.jpg", "月季 (1)/玫瑰.txt", "stem")
+    }
+
+
+# -- two forms of one name --
+
+COMPOSED = "café"
+DECOMPOSED = unicodedata.normalize("NFD", COMPOSED)
+
+
+@pytest.mark.parametrize(
+    ("image", "text"), [(COMPOSED, DECOMPOSED), (DECOMPOSED, COMPOSED), (DECOMPOSED, "CAFÉ")]
+)
+def test_a_stem_is_the_same_in_both_forms(image: str, text: str) -> None:
+    assert image != text
+    assert links([f"{image}.jpg"], [f"{text}.txt"]) == {(f"{image}.jpg", f"{text}.txt", "stem")}
+
+
+def test_a_text_speaks_for_a_folder_in_the_other_form() -> None:
+    texts = [f"{DECOMPOSED}.txt", f"{COMPOSED}/{DECOMPOSED}.md", f"{COMPOSED}/soil.txt"]
+
+    assert links([f"{COMPOSED}/1.jpg"], texts) == {
+        (f"{COMPOSED}/1.jpg", texts[0], "folder"),
+        (f"{COMPOSED}/1.jpg", texts[1], "folder"),
+    }
+
+
+def test_the_only_text_of_a_folder_may_write_it_in_the_other_form() -> None:
+    assert links([f"{COMPOSED}/1.jpg"], [f"{DECOMPOSED}/care.txt"]) == {
+        (f"{COMPOSED}/1.jpg", f"{DECOMPOSED}/care.txt", "folder")
+    }
+
+
+@pytest.mark.parametrize(
+    ("image", "target"), [(COMPOSED, DECOMPOSED), (DECOMPOSED, COMPOSED), (COMPOSED, COMPOSED)]
+)
+def test_a_reference_in_the_other_form_names_the_real_path(image: str, target: str) -> None:
+    references = {"a.md": [Reference(target=f"{target}.jpg")]}
+
+    assert links([f"{image}.jpg"], ["a.md", "b.md"], references) == {
+        (f"{image}.jpg", "a.md", "reference")
+    }
+
+
+def test_of_two_pictures_that_differ_in_form_the_exact_one_is_meant() -> None:
+    references = {"a.md": [Reference(target=f"{DECOMPOSED}.jpg")]}
+
+    assert links([f"{COMPOSED}.jpg", f"{DECOMPOSED}.jpg"], ["a.md"], references) == {
+        (f"{DECOMPOSED}.jpg", "a.md", "reference")
     }

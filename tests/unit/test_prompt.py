@@ -15,11 +15,9 @@ from florilegium.prompt import (
     build_messages,
     choose_sources,
     estimate_tokens,
-    is_follow_up,
     is_refusal,
     refusal,
     render_text,
-    search_text,
 )
 from florilegium.types import (
     Hit,
@@ -294,72 +292,6 @@ def test_a_reply_that_only_refuses_is_a_refusal() -> None:
     assert is_refusal("这个资料库里没有能回答这个问题的内容。")
     assert not is_refusal("Nothing in this library answers that. But roses are red.")
     assert not is_refusal("")
-
-
-@pytest.mark.parametrize(
-    "question",
-    [
-        "And in winter?",
-        "Why?",
-        "How do I water it?",
-        "What about pots?",
-        "它有毒吗?",
-        "那冬天呢?",
-        "Are they poisonous?",
-        "In pots?",
-        "怎么浇水?",
-        "The same, but white",
-    ],
-)
-def test_a_question_that_leans_on_the_one_before_is_a_follow_up(question: str) -> None:
-    assert is_follow_up(question)
-
-
-@pytest.mark.parametrize(
-    "question",
-    [
-        "How deep are tulips planted?",
-        "Who named the dahlia?",
-        "绿茶用多少度的水冲泡?",
-        "Does garlic keep aphids away?",
-    ],
-)
-def test_a_question_that_stands_alone_is_no_follow_up(question: str) -> None:
-    assert not is_follow_up(question)
-
-
-def test_a_follow_up_searches_with_the_question_before() -> None:
-    earlier = ["How do I water dahlias?"]
-
-    assert search_text("And in winter?", earlier) == "How do I water dahlias? And in winter?"
-
-
-def test_a_chain_of_follow_ups_searches_with_the_question_that_stood_alone() -> None:
-    earlier = ["Who named the rose?", "How do I water dahlias?", "And in winter?"]
-
-    assert search_text("And in pots?", earlier) == "How do I water dahlias? And in pots?"
-
-
-def test_a_chain_that_never_stood_alone_searches_with_its_first_question() -> None:
-    assert search_text("And in pots?", ["How do I water it?", "Why?"]) == (
-        "How do I water it? And in pots?"
-    )
-
-
-@pytest.mark.parametrize("before", ["What is this?", "Which flower is this?", "这是什么花?"])
-def test_asking_what_a_picture_shows_brings_nothing_to_the_next_question(before: str) -> None:
-    assert search_text("How do I water it?", [before]) == "How do I water it?"
-
-
-def test_a_question_that_stands_alone_searches_alone() -> None:
-    assert search_text(" Who named the dahlia? ", ["How do I water roses?"]) == (
-        "Who named the dahlia?"
-    )
-
-
-def test_nothing_before_a_follow_up_leaves_it_alone() -> None:
-    assert search_text("And in winter?", ["", " "]) == "And in winter?"
-    assert search_text("", ["How do I water roses?"]) == ""
 
 
 def test_tokens_are_counted_by_character_for_han_and_by_length_for_the_rest() -> None:

@@ -100,7 +100,19 @@ def test_chinese_is_found_by_pairs_of_characters(connection: sqlite3.Connection)
 
     assert _search(connection, "玫瑰") == ["a"]
     assert _search(connection, "喜欢") == ["a", "b"]
-    assert _search(connection, "瑰玫") == []
+
+
+def test_a_pair_of_characters_comes_before_the_two_apart(connection: sqlite3.Connection) -> None:
+    _add(connection, "两次浇水太少", "给花浇两次水", "牡丹", "roses", "芍药", "兰花")
+
+    assert _search(connection, "浇水") == ["a", "b"]
+
+
+def test_words_that_ask_are_not_searched_for(connection: sqlite3.Connection) -> None:
+    _add(connection, "茶用热水泡三分钟", "怎么办才好", "狗", "猫", "鱼")
+
+    assert _search(connection, "茶怎么泡？") == ["a"]
+    assert _search(connection, "怎么") == ["b"]
 
 
 @pytest.mark.parametrize("query", ["兰", "兰?", "red 兰", "兰、菊"])

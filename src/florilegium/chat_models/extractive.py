@@ -13,11 +13,12 @@ from dataclasses import dataclass, replace
 from florilegium.citations import strip_citations
 from florilegium.config import ChatConfig
 from florilegium.errors import UnsupportedInputError
-from florilegium.evidence import content_tokens, rarity
+from florilegium.evidence import rarity
 from florilegium.languages import can_read
-from florilegium.lexical import characters, tokens
-from florilegium.prompt import PICTURE_MARK, estimate_tokens, refusal, search_text
+from florilegium.lexical import characters, content_tokens, tokens
+from florilegium.prompt import PICTURE_MARK, estimate_tokens, refusal
 from florilegium.protocols import ChatModel, Encoder
+from florilegium.questions import search_text
 from florilegium.sentences import split_sentences
 from florilegium.types import (
     ChatModelInfo,

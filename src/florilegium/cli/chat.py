@@ -11,6 +11,8 @@ import sys
 from collections.abc import Generator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Final
+from urllib.parse import unquote
 
 import typer
 
@@ -26,7 +28,7 @@ from florilegium.cli.render import (
     show_error,
     talk,
 )
-from florilegium.errors import FlorilegiumError
+from florilegium.errors import FlorilegiumError, InvalidQueryError
 from florilegium.library import Library
 from florilegium.types import Answer
 
@@ -43,7 +45,19 @@ COMMANDS = """\
 /help         this list
 /quit         leave; so does Ctrl-D. Ctrl-C stops an answer."""
 
-_AT_PATH = re.compile(r"""(?:^|(?<=\s))@("[^"]+"|'[^']+'|\S+)""")
+# An address such as me@rose.org has a letter before its "@"; Chinese has no space there.
+_AT_PATH = re.compile(r"""(?<![A-Za-z0-9._%+-])@(?P<path>"[^"]+"|'[^']+'|(?:\\.|[^\s\\])+)""")
+_QUOTES: Final = "\"'"
+_OPENING: Final = "(\"'“‘（「『《"
+_CLOSING: Final = ")\"'”’）」』》"
+_PUNCTUATION: Final = "?.,;:!？。，；：！、"
+_SUFFIXES: Final = "|".join(re.escape(suffix) for suffix in sorted(PICTURE_SUFFIXES))
+# What a path without quotes may be followed by: a comma, a bracket, or Chinese words.
+_PATH_AND_REST = re.compile(
+    rf"(?P<open>[{re.escape(_OPENING)}]*)(?P<path>.+(?:{_SUFFIXES}))"
+    r"(?!\.?[A-Za-z0-9_-])(?P<rest>.*)",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,17 +132,39 @@ def reply(library: Library, conversation: Conversation, line: str) -> Conversati
 def dropped_picture(line: str) -> Path | None:
     """Return the picture file whose path is the whole line, or None."""
     file = _to_path(line)
-    return file if file.suffix.lower() in PICTURE_SUFFIXES and file.is_file() else None
+    return file if file.suffix.lower() in PICTURE_SUFFIXES and _is_file(file) else None
 
 
 def split_picture(line: str) -> tuple[str, Path | None]:
-    """Return a question without its `@path`, and the picture that this names."""
+    """Return a question without its `@path`, and the picture that this names.
+
+    Raises:
+        InvalidQueryError: What is called like a picture is no file.
+    """
     for match in _AT_PATH.finditer(line):
-        file = dropped_picture(match[1])
-        if file is not None:
-            rest = f"{line[: match.start()]} {line[match.end() :]}"
-            return " ".join(rest.split()), file
+        before, path, after = line[: match.start()], match["path"], line[match.end() :]
+        known = None if path[0] in _QUOTES else _PATH_AND_REST.fullmatch(path)
+        if known and (path[-1] in _QUOTES or dropped_picture(path) is None):
+            before, path, after = before + known["open"], known["path"], known["rest"] + after
+        file = _to_path(path)
+        if file.suffix.lower() not in PICTURE_SUFFIXES:
+            continue
+        if not _is_file(file):
+            raise InvalidQueryError(
+                f"There is no file {str(file)!r}.",
+                hint='Mend the path; one with spaces stands in quotes: @"my rose.jpg".',
+            )
+        return _close_gap(before, after), file
     return line, None
+
+
+def _close_gap(before: str, after: str) -> str:
+    """Return a question from which a path was taken, without brackets that stood round it."""
+    if before and after and before[-1] in _OPENING and after[0] in _CLOSING:
+        before, after = before[:-1], after[1:]
+    if after.startswith(tuple(_PUNCTUATION + _CLOSING)):
+        before = before.rstrip()
+    return " ".join(f"{before}{after}".split()).lstrip(_PUNCTUATION + " ")
 
 
 def _read_line() -> str | None:
@@ -145,21 +181,37 @@ def _read_line() -> str | None:
 
 
 def _answer(library: Library, conversation: Conversation, line: str) -> Conversation:
-    question, picture = split_picture(line)
+    try:
+        question, picture = split_picture(line)
+    except InvalidQueryError as error:
+        # Nothing was asked, so what is attached stays so.
+        show_error(error, as_json=False)
+        return replace(conversation, exit_code=exit_code(error))
     picture = picture or conversation.picture
     if not question and picture is None:
         return conversation
     try:
         answer = _stream(library, question, picture, conversation)
-        print_sources(library, answer, show_thumbnails=conversation.show_thumbnails)
-        print_line()
     except FlorilegiumError as error:
         show_error(error, as_json=False)
         return replace(conversation, picture=None, exit_code=exit_code(error))
     except KeyboardInterrupt:
         talk("\n(stopped)")
         return conversation
-    return replace(conversation, answer=answer, picture=None)
+    return _show_answer(library, replace(conversation, answer=answer, picture=None), answer)
+
+
+def _show_answer(library: Library, conversation: Conversation, answer: Answer) -> Conversation:
+    # The answer is finished: whatever happens here, the next question builds on it.
+    try:
+        print_sources(library, answer, show_thumbnails=conversation.show_thumbnails)
+        print_line()
+    except FlorilegiumError as error:
+        show_error(error, as_json=False)
+        return replace(conversation, exit_code=exit_code(error))
+    except KeyboardInterrupt:
+        talk("\n(stopped)")
+    return conversation
 
 
 def _stream(
@@ -181,7 +233,7 @@ def _attach(conversation: Conversation, path: str) -> Conversation:
         talk(f"({name} goes with the next question; /image PATH attaches another)")
         return conversation
     file = _to_path(path)
-    if not file.is_file():
+    if not _is_file(file):
         talk(f"There is no file {str(file)!r}.")
         return replace(conversation, exit_code=USAGE)
     talk(f"({file.name} goes with the next question; Enter alone asks what it shows)")
@@ -210,6 +262,23 @@ def _explain(conversation: Conversation) -> None:
 
 
 def _to_path(text: str) -> Path:
-    # Terminals drop files quoted, with escaped spaces, or as a file URL.
-    bare = text.strip().strip("'\"").removeprefix("file://").replace("\\ ", " ")
-    return Path(bare).expanduser()
+    # Terminals drop files quoted, with characters escaped, or as a file URL.
+    bare = text.strip().strip(_QUOTES)
+    if bare.startswith("file://"):
+        return Path(unquote(bare.removeprefix("file://")))
+    as_typed = _expand_home(bare)
+    return as_typed if _is_file(as_typed) else _expand_home(re.sub(r"\\(.)", r"\1", bare))
+
+
+def _expand_home(path: str) -> Path:
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        return Path(path)  # "~" before something else than a user
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:
+        return False  # longer than names can be: a question, not a path

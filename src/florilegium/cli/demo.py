@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -124,7 +125,7 @@ def _heading(words: str) -> None:
 
 def _show_next(folder: Path) -> None:
     _heading("Now you")
-    print_line(f"  cd {folder}")
+    print_line(f"  cd {shlex.quote(str(folder))}")
     print_line("  florilegium chat")
     print_line('  florilegium search "something round" --modality image --explain')
     print_line(f'  florilegium ask "What is this?" --image {CROPS}/cat-crop.jpg')

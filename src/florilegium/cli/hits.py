@@ -18,9 +18,10 @@ from florilegium.cli.render import (
     print_table,
     talk,
 )
+from florilegium.errors import SourceError
 from florilegium.library import Library
 from florilegium.retrieve import Explanation
-from florilegium.types import Hit, Modality
+from florilegium.types import Hit, Item, Modality
 
 _MARKDOWN = re.compile(r"!\[[^\]]*\]\([^)]*\)|^#+ ", re.MULTILINE)
 THUMBNAIL_COLUMNS = 16
@@ -47,14 +48,12 @@ def print_hits(
 
 
 def draw_thumbnails(library: Library, hits: Sequence[Hit]) -> dict[str, Text]:
-    """Return the drawn pictures of the image hits, by item id."""
-    return {
-        hit.item.id: thumbnails.draw(
-            library.read_image(hit.item), columns=THUMBNAIL_COLUMNS, rows=THUMBNAIL_ROWS
-        )
-        for hit in hits
-        if hit.item.modality is Modality.IMAGE
-    }
+    """Return the drawn pictures of the image hits, by item id.
+
+    Where a file is gone or has changed since the last ingest, words say that it cannot be read.
+    """
+    images = [hit.item for hit in hits if hit.item.modality is Modality.IMAGE]
+    return {item.id: _draw_thumbnail(library, item) for item in images}
 
 
 def print_explanation(explanation: Explanation) -> None:
@@ -114,6 +113,14 @@ def describe_place(hit: Hit) -> str:
     if item.width and item.height:
         return f"{item.width}×{item.height} pixels"
     return ""
+
+
+def _draw_thumbnail(library: Library, item: Item) -> Text:
+    try:
+        image = library.read_image(item)
+    except SourceError:
+        return Text("cannot be read", style="dim")
+    return thumbnails.draw(image, columns=THUMBNAIL_COLUMNS, rows=THUMBNAIL_ROWS)
 
 
 def _hit_table(

@@ -119,6 +119,8 @@ def _counts(report: IngestReport) -> Table:
     table.add_row("updated", str(report.updated))
     table.add_row("unchanged", str(report.unchanged))
     table.add_row("failed", str(len(report.failed)), style="red" if report.failed else None)
+    if report.remaining:
+        table.add_row("not reached", str(report.remaining), style="yellow")
     table.add_row("= in the folder", str(report.seen), style="bold", end_section=True)
     table.add_row("removed", str(report.removed))
     table.add_row("ignored", str(report.ignored), end_section=True)

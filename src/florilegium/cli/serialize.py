@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from florilegium.library import Check
+from florilegium.checks import Check
 from florilegium.report import FailedFile, IngestReport
 from florilegium.retrieve import Explanation, RankingSummary
 from florilegium.types import Answer, Citation, Contribution, Hit, Modality, Span
@@ -55,6 +55,7 @@ def report_to_json(report: IngestReport) -> Json:
         "added": report.added,
         "updated": report.updated,
         "unchanged": report.unchanged,
+        "remaining": report.remaining,
         "removed": report.removed,
         "ignored": report.ignored,
         "encoded": report.encoded,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -38,7 +40,8 @@ def init(
         overrides = options.parse_overrides(settings)
         with Library.create(path, profile=profile, overrides=overrides) as library:
             talk(f"made the library {str(library.root)!r}")
-        talk(f"next: put pictures and texts into it, then `florilegium ingest --library {path}`")
+        command = f"florilegium ingest --library {shlex.quote(str(path))}"
+        talk(f"next: put pictures and texts into it, then `{command}`")
 
 
 @config_app.command("show")
@@ -55,8 +58,7 @@ def show_config(
     """
     with reported_errors(debug=debug, as_json=as_json):
         overrides = options.parse_overrides(settings)
-        resolved = load_settings(_settings_folder(library), overrides=overrides)
-        rows = setting_rows(resolved)
+        rows = setting_rows(_resolve(library, overrides))
         if as_json:
             print_json({key: {"value": value, "origin": origin} for key, value, origin in rows})
             return
@@ -78,13 +80,15 @@ def setting_rows(settings: Settings) -> list[tuple[str, object, str]]:
     return rows
 
 
-def _settings_folder(library: Path | None) -> Path | None:
-    if library is not None:
-        return library
-    try:
-        return Library.locate(Path.cwd())
-    except IndexNotFoundError:
-        return None
+def _resolve(folder: Path | None, overrides: Mapping[str, object]) -> Settings:
+    if folder is None:
+        try:
+            folder = Library.locate(Path.cwd())
+        except IndexNotFoundError:
+            return load_settings(overrides=overrides)
+    # A folder that was named must be a library: the settings of a mistyped one would mislead.
+    with Library.open(folder, overrides=overrides) as library:
+        return library.settings
 
 
 def _in_words(value: object) -> str:

@@ -1,6 +1,7 @@
 """Plain text and Markdown: one file, one item per chunk, with what each chunk points to.
 
-Knows limits of size and how titles are found; encodings, chunks and references have own modules.
+Knows limits of size and how titles are found; encodings, front matter, chunks and references have
+own modules.
 """
 
 from __future__ import annotations
@@ -14,10 +15,11 @@ from typing import Final
 from PIL import Image
 
 from florilegium.cards import title_words
-from florilegium.chunking import split_chunks
+from florilegium.chunking import split_chunks, split_windows
 from florilegium.config import IngestConfig
 from florilegium.encodings import decode_text
 from florilegium.errors import FileTooLargeError, UnreadableFileError, UnsupportedFileError
+from florilegium.front_matter import FrontMatter, find_front_matter
 from florilegium.ids import item_id
 from florilegium.protocols import Loader
 from florilegium.references import find_references, plain_words
@@ -37,7 +39,11 @@ _HEADING = re.compile(
 
 
 class TextLoader:
-    """Read text files in the usual encodings and cut them into chunks."""
+    """Read text files in the usual encodings and cut them into chunks.
+
+    Front matter of a Markdown file is in none of its chunks, so it is neither found nor cited; its
+    title is the title of all of them. In a file that is nothing else it is the text.
+    """
 
     def __init__(
         self, *, max_text_megabytes: float, chunk_tokens: int, count_tokens: Callable[[str], int]
@@ -52,9 +58,13 @@ class TextLoader:
 
     def load(self, source: Source) -> Iterator[Item]:
         text = decode_text(self._read(source), name=source.path)
-        spans = split_chunks(text, max_tokens=self._chunk_tokens, count_tokens=self._count_tokens)
+        is_markdown = PurePosixPath(source.path).suffix.lower() in _MARKDOWN
+        matter = (find_front_matter(text) if is_markdown else None) or FrontMatter(end=0)
+        # What is blanked out keeps its length, so that offsets stay true.
+        body = _blank(text[: matter.end]) + text[matter.end :]
+        spans = self._split(text, body)
         references = _by_chunk(find_references(text, path=source.path), spans)
-        title = _title(text, source.path)
+        title = matter.title or _heading(body, is_markdown=is_markdown) or title_words(source.path)
         for ordinal, span in enumerate(spans):
             yield Item(
                 id=item_id(source.path, ordinal),
@@ -72,6 +82,14 @@ class TextLoader:
             f"{item.source.path!r} is a text and holds no picture.",
             hint="Ask the loader of pictures for image items only.",
         )
+
+    def _split(self, text: str, body: str) -> list[Span]:
+        if body.strip():
+            return split_chunks(
+                body, max_tokens=self._chunk_tokens, count_tokens=self._count_tokens
+            )
+        # Front matter alone has no paragraphs; its closing line would make a heading of the last.
+        return split_windows(text, max_tokens=self._chunk_tokens, count_tokens=self._count_tokens)
 
     def _read(self, source: Source) -> bytes:
         try:
@@ -106,25 +124,30 @@ def open_loader(
     )
 
 
-def _title(text: str, path: str) -> str:
+def _heading(text: str, *, is_markdown: bool) -> str:
     """Return the first heading of a Markdown text; plain text must begin with it to have one."""
-    body = _FENCED.sub(lambda match: re.sub(r"[^\n]", " ", match.group()), text)
-    is_markdown = PurePosixPath(path).suffix.lower() in _MARKDOWN
+    body = _FENCED.sub(lambda match: _blank(match.group()), text)
     match = _HEADING.search(body) if is_markdown else _HEADING.match(body.lstrip())
-    heading = (
-        plain_words((match["hashed"] or match["underlined"] or "").rstrip("# \t")) if match else ""
-    )
-    return heading or title_words(path)
+    if match is None:
+        return ""
+    return plain_words((match["hashed"] or match["underlined"] or "").rstrip("# \t"))
+
+
+def _blank(text: str) -> str:
+    return re.sub(r"[^\n]", " ", text)
 
 
 def _by_chunk(
     references: Sequence[tuple[int, Reference]], spans: Sequence[Span]
 ) -> list[list[Reference]]:
-    """Return for each chunk the references that begin in it, each once."""
+    """Return for each chunk the references that begin in it, each once.
+
+    What stands above the first chunk, in front matter, counts as part of it.
+    """
     starts = [span.start for span in spans]
     found: list[list[Reference]] = [[] for _ in spans]
     for offset, reference in references:
-        chunk = found[bisect_right(starts, offset) - 1]
+        chunk = found[max(0, bisect_right(starts, offset) - 1)]
         if reference not in chunk:
             chunk.append(reference)
     return found

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from florilegium.cli.chat import Conversation, dropped_picture, reply, split_picture
+from florilegium.errors import StoreError
 from florilegium.library import Library
 from tests.unit.cli.conftest import FAKES, Run
 
@@ -40,6 +43,28 @@ def test_a_dropped_path_with_escaped_spaces_is_known(tmp_path: Path) -> None:
     assert dropped_picture(str(file).replace(" ", "\\ ")) == file
 
 
+@pytest.mark.parametrize("name", ["a (1) & b.jpg", "it's.jpg", "my\\rose.jpg", "100%20.jpg"])
+def test_escaped_characters_of_a_dropped_path_are_known(tmp_path: Path, name: str) -> None:
+    file = tmp_path / name
+    file.write_bytes(b"")
+
+    assert dropped_picture(re.sub(r"([ ()&'\\])", r"\\\1", str(file))) == file
+    assert dropped_picture(str(file)) == file
+
+
+@pytest.mark.parametrize("name", ["my rose.jpg", "玫瑰.jpg", "100%.jpg"])
+def test_a_dropped_file_url_is_decoded(tmp_path: Path, name: str) -> None:
+    file = tmp_path / name
+    file.write_bytes(b"")
+
+    assert dropped_picture(file.as_uri()) == file
+
+
+@pytest.mark.parametrize("line", ["~10 roses", "~nobody at all.png", "rose " * 100 + ".png"])
+def test_a_question_that_can_be_no_path_is_a_question(line: str) -> None:
+    assert dropped_picture(line) is None
+
+
 @pytest.mark.parametrize("line", ["what is a rose.jpg", "rose.jpg", "", "How?"])
 def test_a_line_that_names_no_existing_picture_is_a_question(line: str) -> None:
     assert dropped_picture(line) is None
@@ -62,7 +87,67 @@ def test_a_picture_in_quotes_may_have_spaces(tmp_path: Path) -> None:
     assert split_picture(f'@"{file}" what is it?') == ("what is it?", file)
 
 
-@pytest.mark.parametrize("line", ["mail me@rose.jpg", "what is @nowhere.jpg", "see @home"])
+@pytest.mark.parametrize(
+    ("line", "question"),
+    [
+        ("What is @q.png?", "What is?"),
+        ("@q.png, what is it?", "what is it?"),
+        ("what (@q.png) is", "what is"),
+        ("what @(q.png) is", "what is"),
+        ('what "@q.png" is', "what is"),
+        ("It's @q.png: what is it?", "It's: what is it?"),
+        ("@q.png?!", ""),
+        ("What is '@q.png'?", "What is?"),
+        ('What is @"q.png"?', "What is?"),
+        ("Look (at @q.png). And?", "Look (at). And?"),
+        ("这张@q.png是什么花？", "这张是什么花？"),
+        ("@q.png。这是什么？", "这是什么？"),
+    ],
+)
+def test_punctuation_round_a_picture_is_no_part_of_its_name(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, line: str, question: str
+) -> None:
+    monkeypatch.chdir(folder)
+    (folder / "poppy.png").rename("q.png")
+
+    assert split_picture(line) == (question, Path("q.png"))
+
+
+def test_a_file_whose_name_ends_oddly_is_found_as_it_is_called(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("(a.png,b.png").write_bytes(b"")
+
+    assert split_picture("@(a.png,b.png what?") == ("what?", Path("(a.png,b.png"))
+
+
+def test_an_escaped_space_is_part_of_a_path(tmp_path: Path) -> None:
+    file = tmp_path / "my rose.jpg"
+    file.write_bytes(b"")
+
+    assert split_picture("what is @" + str(file).replace(" ", "\\ ") + "?") == ("what is?", file)
+
+
+@pytest.mark.parametrize(
+    "line", ["@nope.png", "What is @nope.png?", 'What is @"nope.png"?', "(@NOPE.PNG)", "@nope.png."]
+)
+def test_a_picture_in_a_question_that_is_not_there_is_told_and_nothing_is_asked(
+    library: Library, folder: Path, line: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    attached = Conversation(picture=folder / "poppy.png")
+
+    conversation = _next(library, attached, line)
+
+    out, err = capsys.readouterr()
+    assert conversation == replace(attached, exit_code=2)
+    assert out == ""
+    assert err.lower().startswith("error: there is no file 'nope.png'.\nhint: ")
+
+
+@pytest.mark.parametrize(
+    "line", ["mail me@rose.jpg", "see @rose.jpg.txt", "see @home", "what is @?"]
+)
 def test_other_at_signs_stay_in_the_question(line: str) -> None:
     assert split_picture(line) == (line, None)
 
@@ -91,6 +176,22 @@ def test_a_picture_goes_with_one_question_and_stays_in_the_history(
     assert second.answer is not None
     assert second.answer.history[0].image is not None
     assert second.answer.hits[0].item.source.path.startswith("poppy")
+
+
+@pytest.mark.parametrize(("error", "code"), [(StoreError("Gone."), 1), (KeyboardInterrupt(), 0)])
+def test_an_answer_whose_sources_cannot_be_shown_is_kept(
+    library: Library, monkeypatch: pytest.MonkeyPatch, error: BaseException, code: int
+) -> None:
+    def failing(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr("florilegium.cli.chat.print_sources", failing)
+
+    first = _next(library, Conversation(), "Where does the gentian grow?")
+
+    assert first.answer is not None
+    assert first.answer.history[0].question == "Where does the gentian grow?"
+    assert first.exit_code == code
 
 
 def test_enter_alone_asks_about_an_attached_picture(library: Library, folder: Path) -> None:

@@ -16,9 +16,12 @@ def _demo(folder: Path) -> Result:
 
 
 def test_the_demo_shows_four_directions_and_five_questions(tmp_path: Path) -> None:
-    result = _demo(tmp_path / "demo")
+    folder = tmp_path / "my demo"
+
+    result = _demo(folder)
 
     assert result.exit_code == 0, result.stderr
+    assert f"cd '{folder}'\n" in result.stdout
     for direction in ("text → image", "image → image", "text → text", "image → text"):
         assert direction in result.stdout
     for question, _ in QUESTIONS:

@@ -2,10 +2,12 @@ from __future__ import annotations
 
 import io
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from florilegium.cli.ask import print_sources
 from florilegium.cli.hits import (
     contribution_table,
     describe_place,
@@ -18,9 +20,9 @@ from florilegium.cli.render import print_table
 from florilegium.evidence import Evidence
 from florilegium.library import Library
 from florilegium.retrieve import Explanation, RankingSummary
-from florilegium.types import Modality
+from florilegium.types import Citation, Modality
 from tests.unit.cli.conftest import FAKES, Run
-from tests.unit.cli.samples import IMAGE_HIT, TEXT_HIT
+from tests.unit.cli.samples import ANSWER, IMAGE_HIT, TEXT_HIT
 
 
 class Terminal(io.StringIO):
@@ -79,15 +81,54 @@ def test_thumbnails_are_drawn_of_pictures_only(folder: Path) -> None:
     assert len(drawn) == 2
 
 
-@pytest.mark.usefixtures("ingested")
-def test_a_terminal_with_true_colour_shows_the_red_picture(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def stdout_as_terminal(monkeypatch: pytest.MonkeyPatch) -> Terminal:
+    """Return a terminal with true colour that stands where stdout did."""
+    # No fixture: stdout is exchanged between the set-up of a test and the test.
     terminal = Terminal()
     monkeypatch.setattr(sys, "stdout", terminal)
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("COLORTERM", "truecolor")
     monkeypatch.delenv("NO_COLOR", raising=False)
+    return terminal
+
+
+@pytest.mark.usefixtures("ingested")
+def test_a_picture_that_is_gone_costs_only_its_thumbnail(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    terminal = stdout_as_terminal(monkeypatch)
+    (folder / "gentian.png").unlink()
+    with Library.open(folder, overrides=FAKES) as library:
+        print_hits(library, library.search("red", modality="image"), query="red")
+
+    shown = terminal.getvalue()
+    assert "▀" in shown
+    assert "gentian.png" in shown
+    assert shown.count("cannot be read") == 1
+
+
+@pytest.mark.usefixtures("ingested")
+def test_a_cited_picture_that_is_gone_costs_only_its_thumbnail(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    terminal = stdout_as_terminal(monkeypatch)
+    (folder / "gentian.png").unlink()
+    with Library.open(folder, overrides=FAKES) as library:
+        hits = library.search("blue", modality="image")
+        citations = tuple(Citation(number=at, hit=hit) for at, hit in enumerate(hits, start=1))
+        print_sources(library, replace(ANSWER, citations=citations))
+
+    shown = terminal.getvalue()
+    assert "gentian.png" in shown
+    assert shown.count("cannot be read") == 1
+    assert "Confidence 0.88" in shown
+
+
+@pytest.mark.usefixtures("ingested")
+def test_a_terminal_with_true_colour_shows_the_red_picture(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    terminal = stdout_as_terminal(monkeypatch)
     with Library.open(folder, overrides=FAKES) as library:
         hits = library.search("red", modality="image")
         print_hits(library, hits, query="red")

@@ -73,6 +73,18 @@ def test_the_report_adds_up_on_the_page(capsys: pytest.CaptureFixture[str]) -> N
     assert ["removed", "4"] in lines
 
 
+def test_files_that_were_not_reached_have_a_row(capsys: pytest.CaptureFixture[str]) -> None:
+    print_report(IngestReport(added=1, remaining=5, interrupted=True))
+    stopped = capsys.readouterr().out
+    print_report(IngestReport(added=6))
+    finished = capsys.readouterr().out
+
+    lines = [line.split() for line in stopped.splitlines()]
+    assert ["not", "reached", "5"] in lines
+    assert ["=", "in", "the", "folder", "6"] in lines
+    assert "not reached" not in finished
+
+
 def test_failed_files_are_listed_with_their_reasons(capsys: pytest.CaptureFixture[str]) -> None:
     print_report(IngestReport(failed=(FAILED,)))
 

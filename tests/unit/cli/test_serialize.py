@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 
+from florilegium.checks import Check
 from florilegium.cli.serialize import (
     answer_to_json,
     checks_to_json,
@@ -10,7 +11,6 @@ from florilegium.cli.serialize import (
     report_to_json,
 )
 from florilegium.evidence import Evidence
-from florilegium.library import Check
 from florilegium.report import FailedFile, IngestReport
 from florilegium.retrieve import Explanation, RankingSummary
 from florilegium.types import Modality
@@ -108,6 +108,19 @@ def test_the_counts_of_a_report_add_up() -> None:
     assert data["failed"] == [
         {"path": "x.png", "code": "source_unreadable", "message": "Cut off.", "hint": "Mend."}
     ]
+
+
+def test_the_counts_of_a_stopped_run_add_up() -> None:
+    failed = FailedFile(path="x.png", code="source_unreadable", message="Cut off.")
+    report = IngestReport(
+        added=1, updated=2, unchanged=3, failed=(failed,), remaining=40, interrupted=True
+    )
+
+    data = json.loads(json.dumps(report_to_json(report)))
+
+    counts = [data[key] for key in ("added", "updated", "unchanged", "remaining")]
+    assert data["remaining"] == 40
+    assert sum(counts) + len(data["failed"]) == data["seen"] == 47
 
 
 def test_checks_keep_their_order() -> None:

@@ -27,6 +27,14 @@ def test_init_says_what_to_run_next(tmp_path: Path) -> None:
     assert f"florilegium ingest --library {tmp_path}" in result.stderr.replace("\n", "")
 
 
+def test_a_folder_with_a_space_is_quoted_in_what_to_run_next(tmp_path: Path) -> None:
+    folder = tmp_path / "my flowers"
+
+    result = CliRunner().invoke(app, ["init", str(folder)])
+
+    assert f"florilegium ingest --library '{folder}'" in result.stderr
+
+
 def test_init_of_a_library_changes_nothing_with_exit_code_2(folder: Path) -> None:
     before = (folder / "florilegium.toml").read_text(encoding="utf-8")
 
@@ -95,3 +103,22 @@ def test_config_show_works_outside_of_a_library(
 
     assert result.exit_code == 0
     assert json.loads(result.stdout)["chat.name"] == {"value": "extractive", "origin": "default"}
+
+
+@pytest.mark.parametrize("name", ["nowhere", "."])
+def test_config_show_refuses_a_folder_that_is_no_library(tmp_path: Path, name: str) -> None:
+    result = CliRunner().invoke(app, ["config", "show", "--library", str(tmp_path / name)])
+
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "is no library" in result.stderr
+
+
+def test_config_show_finds_the_library_upwards(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "deep").mkdir()
+    monkeypatch.chdir(folder / "deep")
+
+    data = json.loads(CliRunner().invoke(app, ["config", "show", "--json"]).stdout)
+
+    assert data["store.name"] == {"value": "memory", "origin": str(folder / "florilegium.toml")}

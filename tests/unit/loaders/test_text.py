@@ -9,7 +9,7 @@ from florilegium.errors import FileTooLargeError, UnreadableFileError, Unsupport
 from florilegium.ids import item_id
 from florilegium.loaders.text import TextLoader, decode_text, open_loader
 from florilegium.testing.loader_contract import a_source
-from florilegium.types import Item, Modality, Reference
+from florilegium.types import Item, Modality, Reference, Span
 
 
 def count_words(text: str) -> int:
@@ -122,3 +122,81 @@ def test_chunks_keep_the_budget_of_the_settings(tmp_path: Path) -> None:
 
     assert len(items) == 5
     assert all(count_words(item.text) == 32 for item in items)
+
+
+# -- front matter --
+
+OBSIDIAN = "---\ntags: [garden]\naliases:\n  - Hunds-Rose\n---\n"
+HUGO = '---\ntitle: "Dog rose: a guide"\ndraft: false\n---\n\n'
+JEKYLL = "---\r\nlayout: post\r\ntitle: Dog rose: a guide\r\n---\r\n"
+
+
+@pytest.mark.parametrize(
+    ("block", "title"),
+    [(OBSIDIAN, "Care"), (HUGO, "Dog rose: a guide"), (JEKYLL, "Dog rose: a guide")],
+)
+def test_of_front_matter_only_its_title_is_kept(
+    loader: TextLoader, tmp_path: Path, block: str, title: str
+) -> None:
+    text = block + "Intro.\n\n# Care\n\nWater it."
+
+    items = load(loader, tmp_path, "rose.md", text)
+
+    assert [(item.text, item.title) for item in items] == [
+        ("Intro.", title),
+        ("# Care\n\nWater it.", title),
+    ]
+
+
+def test_spans_below_front_matter_are_offsets_into_the_whole_text(
+    loader: TextLoader, tmp_path: Path
+) -> None:
+    (item,) = load(loader, tmp_path, "rose.md", HUGO + "Water it.")
+
+    assert item.span == Span(start=len(HUGO), end=len(HUGO) + 9)
+
+
+def test_a_line_of_front_matter_is_no_heading(loader: TextLoader, tmp_path: Path) -> None:
+    (item,) = load(loader, tmp_path, "dog-rose.md", OBSIDIAN + "Water it.")
+
+    assert item.title == "dog rose"
+
+
+def test_front_matter_alone_is_one_chunk(loader: TextLoader, tmp_path: Path) -> None:
+    (item,) = load(loader, tmp_path, "rose.md", HUGO)
+
+    assert (item.text, item.title) == (HUGO.strip(), "Dog rose: a guide")
+
+
+def test_a_reference_in_front_matter_belongs_to_the_first_chunk(
+    loader: TextLoader, tmp_path: Path
+) -> None:
+    block = "---\ncover: '![A rose](rose.jpg)'\n---\n"
+
+    first, second = load(loader, tmp_path, "a.md", block + "# One\n\nA.\n\n# Two\n\nB.")
+
+    assert first.references == (Reference(target="rose.jpg", words="A rose"),)
+    assert second.references == ()
+
+
+def test_plain_text_has_no_front_matter(loader: TextLoader, tmp_path: Path) -> None:
+    items = load(loader, tmp_path, "dog-rose.txt", HUGO + "Water it.")
+
+    assert 'title: "Dog rose: a guide"' in items[0].text
+
+
+@pytest.mark.parametrize(
+    ("text", "title", "chunks"),
+    [
+        ("Care\n---\n\nWater it.", "Care", ["Care\n---\n\nWater it."]),
+        ("---\n\nWater it.\n\n---\n\nOften.", "rose", ["---\n\nWater it.\n\n---\n\nOften."]),
+        ("A.\n\n---\ntitle: B\n---\n\nC.", "title: B", ["A.\n\n---", "title: B\n---\n\nC."]),
+    ],
+)
+def test_other_lines_of_dashes_mean_what_they_did(
+    loader: TextLoader, tmp_path: Path, text: str, title: str, chunks: list[str]
+) -> None:
+    items = load(loader, tmp_path, "rose.md", text)
+
+    assert [item.text for item in items] == chunks
+    assert {item.title for item in items} == {title}

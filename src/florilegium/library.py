@@ -29,6 +29,7 @@ from florilegium.config import (
 )
 from florilegium.errors import (
     ConfigError,
+    FlorilegiumError,
     IndexLockedError,
     IndexNotFoundError,
     InvalidQueryError,
@@ -354,15 +355,20 @@ class Library:
     ) -> IngestReport:
         index = self._parts.index(writing=True, rebuild=rebuild)
         try:
-            return ingest(
+            report = ingest(
                 self.root,
                 index=index,
                 loaders=self._parts.loaders(),
                 config=self.settings.config,
                 progress=progress,
             )
-        finally:
+        except FlorilegiumError:
+            # What it wrote before it failed counts, and is looked at anew by the next search.
             self._parts.note_change()
+            self._parts.close_index()
+            raise
+        self._parts.note_change()
+        return report
 
     def _describe_index(self) -> str:
         found = self.statistics()

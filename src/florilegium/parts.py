@@ -91,7 +91,7 @@ class Parts:
         """
         if writing or self._is_stale():
             # Another process, or another object of this one, may have changed the files since.
-            self._close_index()
+            self.close_index()
         if self._index is not None:
             return self._index
         crossing, texts = self.encoders()
@@ -134,7 +134,8 @@ class Parts:
     def _is_stale(self) -> bool:
         return self._index is not None and self._read_generation() != self._generation
 
-    def _close_index(self) -> None:
+    def close_index(self) -> None:
+        """Close the index alone; it is opened and checked again when it is needed again."""
         if self._index is not None:
             self._index.store.close()
             self._index.cache.close()
@@ -145,7 +146,7 @@ class Parts:
 
     def _delete_index(self) -> None:
         # The store goes first: a catalog without its store is found out by the next run.
-        self._close_index()
+        self.close_index()
         # A store that is deleted half way must not be taken for a whole one, so it is moved first.
         doomed = self._folder / f"{_STORE}.deleted"
         shutil.rmtree(doomed, ignore_errors=True)
@@ -171,7 +172,7 @@ class Parts:
 
     def close(self) -> None:
         """Close what is open. Parts are opened again when they are needed again."""
-        self._close_index()
+        self.close_index()
         for encoder in self._encoders or ():
             encoder.close()
         if self._chat_model is not None:
@@ -182,23 +183,24 @@ class Parts:
 def _check_manifest(catalog: Catalog, manifest: Manifest, *, root: Path, writing: bool) -> None:
     wanted = json.dumps(asdict(manifest), sort_keys=True)
     found = catalog.fact("manifest")
-    if found is None and not writing:
-        raise IndexNotFoundError(
-            f"Nothing was ingested in {str(root)!r} yet.", hint="Run `florilegium ingest`."
-        )
-    if found is None:
+    if found is None and writing:
         catalog.set_fact("manifest", wanted)
-    elif found != wanted:
+    elif found is not None and found != wanted:
         raise IndexMismatchError(
             f"The index of {str(root)!r} was built with {_names(found)}, "
             f"but {_names(wanted)} is configured.",
             hint="Run `florilegium ingest --rebuild`, or set the encoders back.",
         )
+    # An empty folder gets a catalog and no index: `loading` is noted when a run has begun.
+    elif not writing and catalog.fact("loading") is None:
+        raise IndexNotFoundError(
+            f"Nothing was ingested in {str(root)!r} yet.", hint="Run `florilegium ingest`."
+        )
 
 
 def _names(manifest: str) -> str:
     spaces = json.loads(manifest)["spaces"]
-    return " and ".join(f"{space['name']} ({space['fingerprint'][-8:]})" for space in spaces)
+    return " and ".join(f"{space['name']} (…{space['fingerprint'][-8:]})" for space in spaces)
 
 
 def _agrees(index: Index) -> bool:

@@ -359,3 +359,12 @@ def test_an_emptied_folder_keeps_its_index_and_says_so(tiny_library: Library) ->
         tiny_library.ingest()
 
     assert "Mount the folder" in (refused.value.hint or "")
+
+
+def test_a_folder_that_was_empty_when_it_was_ingested_has_no_index(tmp_path: Path) -> None:
+    with Library.create(tmp_path / "new", overrides=FAKES) as library:
+        with pytest.raises(SourceError, match="holds no picture or text"):
+            library.ingest()
+
+        with pytest.raises(IndexNotFoundError, match="Nothing was ingested"):
+            library.search("red")

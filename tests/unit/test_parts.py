@@ -16,6 +16,7 @@ from florilegium.errors import (
     StoreError,
     UnknownBackendError,
 )
+from florilegium.index import Index
 from florilegium.parts import Parts
 from florilegium.testing.encoder import FakeEncoder
 from florilegium.types import Modality, Record, Source, Space
@@ -42,9 +43,16 @@ def parts(root: Path) -> Iterator[Parts]:
     parts.close()
 
 
+def build(parts: Parts) -> Index:
+    """Open the index for writing as a run of ingest does, which notes that it has begun."""
+    index = parts.index(writing=True)
+    index.catalog.set_fact("loading", "noted")
+    return index
+
+
 def put(parts: Parts, id_: str = "a") -> None:
     """Write a record that the catalog knows nothing of."""
-    index = parts.index(writing=True)
+    index = build(parts)
     row = index.encoder.encode_texts(["red"], purpose="document")[0]
     index.store.upsert(index.pictures, [Record(id=id_, item_id=id_, embedding=row)])
 
@@ -71,7 +79,7 @@ def test_each_part_is_opened_once(parts: Parts) -> None:
 
 
 def test_closed_parts_are_opened_anew(parts: Parts) -> None:
-    index, encoders = parts.index(writing=True), parts.encoders()
+    index, encoders = build(parts), parts.encoders()
     parts.close()
 
     assert parts.index() is not index
@@ -80,7 +88,7 @@ def test_closed_parts_are_opened_anew(parts: Parts) -> None:
 
 
 def test_closing_twice_is_harmless(parts: Parts) -> None:
-    parts.index(writing=True)
+    build(parts)
     parts.close()
 
     parts.close()
@@ -148,7 +156,7 @@ def test_an_index_that_was_never_written_is_not_found(parts: Parts) -> None:
 @pytest.mark.parametrize("writing", [False, True])
 def test_other_encoders_are_refused_with_both_names(root: Path, writing: bool) -> None:
     first = Parts(root, config())
-    first.index(writing=True)
+    build(first)
     first.close()
     other = Parts(root, config(encoder__name="fake:64"))
 
@@ -160,7 +168,7 @@ def test_other_encoders_are_refused_with_both_names(root: Path, writing: bool) -
 
 def test_a_refused_index_is_untouched(root: Path) -> None:
     first = Parts(root, config())
-    first.index(writing=True)
+    build(first)
     first.close()
     other = Parts(root, config(encoder__name="fake:64"))
     with pytest.raises(IndexMismatchError):
@@ -179,7 +187,7 @@ def test_records_that_the_catalog_does_not_know_are_thrown_away_for_writing(part
     put(parts)
     parts.close()
 
-    index = parts.index(writing=True)
+    index = build(parts)
 
     assert index.store.ids(index.pictures) == set()
 
@@ -195,7 +203,7 @@ def test_reading_repairs_nothing(parts: Parts) -> None:
 
 def test_reading_from_another_store_than_was_written_is_refused(root: Path) -> None:
     first = Parts(root, config())
-    first.index(writing=True)
+    build(first)
     first.close()
     other = Parts(root, config(store__name="chroma"))
 
@@ -207,13 +215,13 @@ def test_reading_from_another_store_than_was_written_is_refused(root: Path) -> N
 
 
 def test_reading_without_the_store_is_refused_and_writing_is_not(parts: Parts, root: Path) -> None:
-    parts.index(writing=True)
+    build(parts)
     parts.close()
     shutil.rmtree(root / INDEX_FOLDER / "store")
 
     with pytest.raises(IndexMismatchError, match="is gone"):
         parts.index()
-    parts.index(writing=True)
+    build(parts)
     assert (root / INDEX_FOLDER / "store").is_dir()
 
 
@@ -241,7 +249,7 @@ def test_a_rebuild_empties_catalog_and_store_and_keeps_the_cache(parts: Parts) -
 
 def test_a_rebuild_makes_room_for_other_encoders(root: Path) -> None:
     first = Parts(root, config())
-    first.index(writing=True)
+    build(first)
     first.close()
     other = Parts(root, config(encoder__name="fake:64"))
 
@@ -251,12 +259,12 @@ def test_a_rebuild_makes_room_for_other_encoders(root: Path) -> None:
 
 def test_a_broken_store_is_refused_and_rebuilt(root: Path) -> None:
     parts = Parts(root, config(store__name="memory"))
-    parts.index(writing=True)
+    build(parts)
     parts.close()
     (root / INDEX_FOLDER / "store" / "memory" / "manifest.json").write_bytes(b"\xff")
 
     with pytest.raises(StoreError):
-        parts.index(writing=True)
+        build(parts)
 
     index = parts.index(writing=True, rebuild=True)
     assert index.catalog.count(Modality.IMAGE) == 0
@@ -267,4 +275,4 @@ def test_an_index_without_its_folder_is_a_failure_that_names_it(tmp_path: Path) 
     parts = Parts(tmp_path / "gone", config())
 
     with pytest.raises(StoreError, match=r"catalog\.db"):
-        parts.index(writing=True)
+        build(parts)

@@ -12,14 +12,17 @@ from PIL import Image
 
 from florilegium.cards import card_words, title_words
 from florilegium.config import IngestConfig
-from florilegium.errors import FileTooLargeError, UnreadableFileError
 from florilegium.ids import item_id
 from florilegium.images import check_image, open_image
 from florilegium.protocols import Loader
+from florilegium.reading import read_source
 from florilegium.types import Item, Modality, Source
 
 _MILLION: Final = 1_000_000
 _SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff"})
+
+
+_TOO_LARGE = "Make the file smaller, or raise ingest.max_file_megabytes."
 
 
 class ImageLoader:
@@ -53,22 +56,7 @@ class ImageLoader:
         return open_image(self._read(source), max_pixels=self._max_pixels, name=source.path)
 
     def _read(self, source: Source) -> bytes:
-        try:
-            # One byte more than allowed tells that a file has grown since it was listed.
-            with source.file.open("rb") as stream:
-                data = stream.read(self._max_bytes + 1)
-        except OSError as error:
-            raise UnreadableFileError(
-                f"{source.path!r} cannot be read: {error.strerror}.",
-                hint="Check that the file is there and that you may read it.",
-            ) from error
-        if len(data) > self._max_bytes:
-            raise FileTooLargeError(
-                f"{source.path!r} has {max(source.size, len(data))} bytes, "
-                f"more than the limit of {self._max_bytes}.",
-                hint="Make the file smaller, or raise ingest.max_file_megabytes.",
-            )
-        return data
+        return read_source(source, max_bytes=self._max_bytes, hint=_TOO_LARGE)
 
 
 def open_loader(

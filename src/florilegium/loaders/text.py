@@ -18,10 +18,11 @@ from florilegium.cards import title_words
 from florilegium.chunking import split_chunks, split_windows
 from florilegium.config import IngestConfig
 from florilegium.encodings import decode_text
-from florilegium.errors import FileTooLargeError, UnreadableFileError, UnsupportedFileError
+from florilegium.errors import UnsupportedFileError
 from florilegium.front_matter import FrontMatter, find_front_matter
 from florilegium.ids import item_id
 from florilegium.protocols import Loader
+from florilegium.reading import read_source
 from florilegium.references import find_references, plain_words
 from florilegium.types import Item, Modality, Reference, Source, Span
 
@@ -36,6 +37,9 @@ _HEADING = re.compile(
     r"|^ {0,3}(?P<underlined>[^\s#>|-][^\n]{0,300})\n {0,3}(?:={3,}|-{3,})[ \t]*$",
     re.MULTILINE,
 )
+
+
+_TOO_LARGE = "Split the file, or raise ingest.max_text_megabytes."
 
 
 class TextLoader:
@@ -92,22 +96,7 @@ class TextLoader:
         return split_windows(text, max_tokens=self._chunk_tokens, count_tokens=self._count_tokens)
 
     def _read(self, source: Source) -> bytes:
-        try:
-            # One byte more than allowed tells that a file has grown since it was listed.
-            with source.file.open("rb") as stream:
-                data = stream.read(self._max_bytes + 1)
-        except OSError as error:
-            raise UnreadableFileError(
-                f"{source.path!r} cannot be read: {error.strerror}.",
-                hint="Check that the file is there and that you may read it.",
-            ) from error
-        if len(data) > self._max_bytes:
-            raise FileTooLargeError(
-                f"{source.path!r} has {max(source.size, len(data))} bytes, "
-                f"more than the limit of {self._max_bytes}.",
-                hint="Split the file, or raise ingest.max_text_megabytes.",
-            )
-        return data
+        return read_source(source, max_bytes=self._max_bytes, hint=_TOO_LARGE)
 
 
 def open_loader(

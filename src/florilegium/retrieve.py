@@ -38,6 +38,7 @@ _WORDS_FLOOR = 0.5
 _VOTE_FLOOR = 0.1
 
 _LABELS_WEIGHT = 0.25
+_SUBJECT_WEIGHT = 3.0
 _WEIGHED = 3  # best items of a modality that are weighed as evidence
 _PRIOR = 20  # items added in thought: a library of one file says little of which words are rare
 _LENT = 0.3  # share of a fused score that links lend
@@ -285,12 +286,18 @@ class Search:
                 name="linked texts",
                 modality=Modality.TEXT,
                 scores={item.id: shares[item.source.path] for item in chunks},
-                weight=1.0,
+                weight=self._linked_weight(),
                 floor=_VOTE_FLOOR,
                 cosine=False,
                 absent=0.0,
             )
         )
+
+    def _linked_weight(self) -> float:
+        # "And in winter?": the picture says what it is about, the words only what of it is asked.
+        # So who is meant counts as much as the three lists that the words make together.
+        text = self._query.text.strip()
+        return _SUBJECT_WEIGHT if content_tokens(text) and points_at_picture(text) else 1.0
 
     # -- all lists --
 

@@ -14,7 +14,7 @@ from PIL import Image
 from florilegium import Library
 from florilegium.errors import IndexNotFoundError, InvalidQueryError
 from florilegium.types import Finished, Modality, Retrieved, Token
-from tests.conftest import FAKES
+from tests.conftest import FAKES, draw
 from tests.unit.index_state import paths
 
 ROSES = "Do the roses want water in June?"
@@ -182,3 +182,24 @@ def test_a_new_picture_takes_the_place_of_the_earlier_one(tiny_library: Library)
 def test_a_library_without_sources_to_give_refuses(tiny_library: Library) -> None:
     with Library.open(tiny_library.root, overrides={"chat.min_confidence": 1.0}) as library:
         assert library.ask(ROSES).refused
+
+
+@pytest.mark.parametrize(
+    ("question", "weight"),
+    [
+        ("And the corners?", 3.0),
+        ("How many corners does it have?", 3.0),
+        ("A green circle drawn with a pen", 1.0),
+    ],
+)
+def test_a_picture_that_is_pointed_at_says_what_the_question_is_about(
+    tiny_library: Library, question: str, weight: float
+) -> None:
+    tiny_library.ingest()
+
+    found = tiny_library.explain(question, image=draw("green", "circle", size=60))
+
+    linked = next(one for one in found.rankings if one.name == "linked texts")
+    texts = [hit.item.source.path for hit in found.hits if hit.item.modality is Modality.TEXT]
+    assert linked.weight == weight
+    assert texts[0] == "circle.md"

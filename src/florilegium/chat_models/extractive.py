@@ -18,7 +18,7 @@ from florilegium.languages import can_read
 from florilegium.lexical import characters, content_tokens, tokens
 from florilegium.prompt import PICTURE_MARK, estimate_tokens, refusal
 from florilegium.protocols import ChatModel, Encoder
-from florilegium.questions import search_text
+from florilegium.questions import points_at_picture, search_text
 from florilegium.sentences import split_sentences
 from florilegium.types import (
     ChatModelInfo,
@@ -71,6 +71,7 @@ class _Sentence:
     """A sentence as it is quoted, and where it came from."""
 
     source: int
+    path: str
     position: int
     title: str
     text: str
@@ -102,11 +103,12 @@ class ExtractiveChatModel:
         asked, standalone = _question(messages)
         sources = [part for part in messages[-1].parts if isinstance(part, SourcePart)]
         sentences = [sentence for source in sources for sentence in _sentences_of(source)]
-        chosen = (
-            self._choose(asked, sentences)
-            if standalone == asked
-            else self._choose_for(standalone, sentences)
-        )
+        # "And in winter?" is about what came first; other articles have winters of their own.
+        leans = points_at_picture(asked)
+        about = _article(sentences) if leans else sentences
+        chosen = self._choose_from(asked, standalone, about)
+        if leans and not chosen:
+            chosen = self._choose_from(asked, standalone, sentences)
         if not chosen:
             yield Delta(text=refusal(asked), finish_reason="stop")
             return
@@ -115,6 +117,13 @@ class ExtractiveChatModel:
             reason: FinishReason = "stop" if is_whole else "length"
             is_last = index == len(quoted) - 1
             yield Delta(text=piece, finish_reason=reason if is_last else None)
+
+    def _choose_from(
+        self, asked: str, standalone: str, sentences: Sequence[_Sentence]
+    ) -> list[_Sentence]:
+        if standalone == asked:
+            return self._choose(asked, sentences)
+        return self._choose_for(standalone, sentences)
 
     def _choose(self, question: str, sentences: Sequence[_Sentence]) -> list[_Sentence]:
         """Return the sentences to quote, best first; each clause of a question gets its own."""
@@ -193,7 +202,12 @@ def _sentences_of(source: SourcePart) -> Iterator[_Sentence]:
     if source.text.startswith(PICTURE_MARK):
         words = " ".join(source.text.split())
         yield _Sentence(
-            source=source.number, position=0, title=source.title, text=words, is_picture=True
+            source=source.number,
+            path=source.path,
+            position=0,
+            title=source.title,
+            text=words,
+            is_picture=True,
         )
         return
     position = 0
@@ -204,7 +218,11 @@ def _sentences_of(source: SourcePart) -> Iterator[_Sentence]:
             text = _as_quoted(block[span.start : span.end])
             if tokens(text) and not _IMAGE.search(text):
                 yield _Sentence(
-                    source=source.number, position=position, title=source.title, text=text
+                    source=source.number,
+                    path=source.path,
+                    position=position,
+                    title=source.title,
+                    text=text,
                 )
                 position += 1
 
@@ -238,6 +256,12 @@ def _unless_heading(block: list[str]) -> Iterator[str]:
 def _as_quoted(sentence: str) -> str:
     one_line = _HAN_GAP.sub("", _WRAP.sub(" ", sentence))
     return _LIST_ITEM.sub("", one_line, count=1).strip()
+
+
+def _article(sentences: Sequence[_Sentence]) -> list[_Sentence]:
+    """Return the sentences of the file that the first text among the sources is from."""
+    first = next((sentence for sentence in sentences if not sentence.is_picture), None)
+    return [s for s in sentences if first is None or s.path == first.path]
 
 
 def _lead(sentences: Sequence[_Sentence]) -> list[_Sentence]:

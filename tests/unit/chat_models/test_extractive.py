@@ -219,6 +219,32 @@ def test_a_follow_up_is_answered_with_the_question_before_in_mind() -> None:
     assert delta.text == "Dahlias are dug up in winter. [1]"
 
 
+def test_a_question_that_leans_is_answered_from_the_first_article_alone() -> None:
+    dahlia = "In winter dig the tubers up. They like sun."
+    camera = "In winter batteries give less energy."
+
+    assert reply("And in winter?", dahlia, camera) == "In winter dig the tubers up. [1]"
+    assert "batteries" in reply("What do batteries give in winter?", dahlia, camera)
+
+
+def test_a_question_that_leans_is_answered_from_elsewhere_when_it_must() -> None:
+    dahlia, camera = "They like sun.", "In winter batteries give less energy."
+
+    assert reply("And in winter?", dahlia, camera) == "In winter batteries give less energy. [2]"
+
+
+def test_two_questions_in_one_are_each_answered_and_of_the_same_thing() -> None:
+    dahlia = make_source(1, DAHLIA, title="The ball dahlia")
+    other = make_source(2, ROSE, title="Roses")
+
+    deltas = deltas_of("Which flower is this and how do I water it?", dahlia, other)
+    said = "".join(delta.text for delta in deltas)
+
+    assert "The flower in the picture is a dahlia. [1]" in said
+    assert "Water dahlias deeply two or three times a week. [1]" in said
+    assert "[2]" not in said
+
+
 def test_without_sources_it_says_that_nothing_answers() -> None:
     assert reply("Why?") == "Nothing in this library answers that."
     assert reply("为什么?") == "这个资料库里没有能回答这个问题的内容。"

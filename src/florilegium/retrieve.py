@@ -153,12 +153,9 @@ class Search:
     def evidence(self, fused: Sequence[Fused]) -> Evidence:
         """Return how well what was found answers the query."""
         text = self._query.text.strip()
-        best = [
-            one
-            for modality in (Modality.TEXT, Modality.IMAGE)
-            for one in [one for one in fused if one.modality is modality][:_WEIGHED]
-            if text
-        ]
+        best: list[Fused] = []
+        for modality in (Modality.TEXT, Modality.IMAGE) if text else ():
+            best += [one for one in fused if one.modality is modality][:_WEIGHED]
         items = self._index.catalog.items([one.item_id for one in best])
         idf = self._rarity()
         seen = [

@@ -11,7 +11,7 @@ import typer
 
 from florilegium.cli.lazy import LazyGroup
 
-# Plain help: rich's panels cost 200 ms at each `--help`, and golden files of boxes are noise.
+# Plain help: importing what draws panels is slow, and golden files of boxes are noise.
 app = typer.Typer(
     name="florilegium",
     cls=LazyGroup,

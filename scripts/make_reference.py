@@ -1,4 +1,4 @@
-"""Write the generated pages of docs/reference: cli.md, config.md and errors.md.
+"""Write the generated pages of docs/reference: cli.md, config.md, errors.md and models.md.
 
 `--check` writes nothing and exits with 1 if a page is not current.
 """
@@ -16,6 +16,7 @@ from florilegium import errors
 from florilegium.cli.app import app
 from florilegium.cli.exit_codes import EXIT_CODES
 from florilegium.config import CONFIG_NAME, ENVIRONMENT_PREFIX, describe_fields
+from florilegium.model_cards import ModelCard, read_cards
 
 ROOT = Path(__file__).resolve().parent.parent
 REFERENCE = ROOT / "docs" / "reference"
@@ -30,6 +31,14 @@ COMMANDS = (
     "config show",
     "doctor",
     "demo",
+    "models",
+    "models list",
+    "models pull",
+    "models verify",
+    "models path",
+    "models remove",
+    "models bundle",
+    "models export",
 )
 HEAD = "<!-- Made by scripts/make_reference.py; changes made here are lost. -->\n\n"
 
@@ -80,6 +89,16 @@ that says what to do. The exit code is that of the command line. An error of a s
 ends with exit code 3.
 
 """
+MODELS_INTRO = """\
+# Models that have a card
+
+`florilegium models pull NAME` fetches one of these, and `encoder.name = "onnx_clip:NAME"` uses it:
+[how to use CLIP](../how-to/use-clip.md). A card names only what was looked up; what it leaves out,
+the first pull records, and every later load enforces. Numbers are per cent, from the tables that
+are named under them, and were measured by others with the original weights. Sizes are of what is
+fetched in fp32.
+
+"""
 
 
 def main() -> None:
@@ -103,6 +122,7 @@ def make_pages() -> dict[Path, str]:
         REFERENCE / "cli.md": make_cli_page(),
         REFERENCE / "config.md": make_config_page(),
         REFERENCE / "errors.md": make_errors_page(),
+        REFERENCE / "models.md": make_models_page(),
     }
 
 
@@ -145,6 +165,43 @@ def make_errors_page() -> str:
         code = f"`{kind.code}`" if kind.code else ""
         rows.append(f"| {indent}`{kind.__name__}` | {code} | {meaning} | {EXIT_CODES[kind]} |")
     return HEAD + ERRORS_INTRO + "\n".join(rows) + "\n"
+
+
+def make_models_page() -> str:
+    """Return the page of the model cards."""
+    cards = read_cards()
+    tasks = list(dict.fromkeys(number.task for card in cards for number in card.numbers))
+    head = ["name", "model", "size", "dim", "languages", *tasks]
+    rows = [f"| {' | '.join(head)} |", "|---|---|--:|--:|---|" + "--:|" * len(tasks)]
+    rows += [f"| {' | '.join(_card_cells(card, tasks))} |" for card in cards]
+    sources = sorted({number.source for card in cards for number in card.numbers})
+    rows += ["", f"Sources: {'; '.join(sources)}.", "", "## Where they come from"]
+    for card in cards:
+        rows += ["", f"### `{card.name}`", "", *_card_lines(card)]
+    return HEAD + MODELS_INTRO + "\n".join(rows) + "\n"
+
+
+def _card_cells(card: ModelCard, tasks: list[str]) -> list[str]:
+    values = {number.task: f"{number.value:g}" for number in card.numbers}
+    return [
+        f"`{card.name}`",
+        card.title,
+        f"{card.size / 1e9:.2f} GB" if card.size else "",
+        str(card.dim or ""),
+        ", ".join(card.languages),
+        *(values.get(task, "") for task in tasks),
+    ]
+
+
+def _card_lines(card: ModelCard) -> list[str]:
+    licence = ". ".join(part for part in (card.licence, card.licence_note) if part)
+    revision = f"`{card.revision}`" if card.revision else "the newest at the first pull"
+    return [
+        card.about,
+        "",
+        f"- repository `{card.source}`, revision {revision}",
+        f"- licence: {licence.rstrip('.')}.",
+    ]
 
 
 def _walk(

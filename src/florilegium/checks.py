@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from PIL import Image
 
 from florilegium.errors import FlorilegiumError
-from florilegium.protocols import Encoder
+from florilegium.protocols import Encoder, Tuned
 from florilegium.types import Modality
 
 
@@ -37,4 +37,5 @@ def try_encoder(encoder: Encoder) -> str:
         encoder.encode_images([Image.new("RGB", (32, 32), "white")])
     if Modality.TEXT in info.modalities:
         encoder.encode_texts(["a test"], purpose="query")
-    return f"{info.id}, {info.dim} dimensions"
+    found = f"{info.id}, {info.dim} dimensions"
+    return f"{found}; {encoder.describe_engines()}" if isinstance(encoder, Tuned) else found

@@ -37,6 +37,17 @@ class EncoderConfig(_Section):
     threads: int = Field(
         0, ge=0, le=256, description="Threads of one forward pass; 0 means one per core."
     )
+    engine: Literal["auto", "onnxruntime", "openvino"] = Field(
+        "auto", description="What runs an ONNX model; `auto` measures which is fastest here."
+    )
+    device: Literal["auto", "cpu", "cuda", "coreml"] = Field(
+        "auto", description="Where a model runs; `auto` takes an accelerator if there is one."
+    )
+    precision: Literal["auto", "fp32", "bf16", "fp16", "int8"] = Field(
+        "auto",
+        description="Numbers that a model computes with; `auto` never takes int8, "
+        "which must be asked for.",
+    )
 
 
 class TextEncoderConfig(_Section):
@@ -173,6 +184,12 @@ def write_settings(file: Path, values: Mapping[str, object]) -> None:
     for section, rows in sections.items():
         lines += ["", f"[{section}]", *rows]
     file.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def models_folder() -> Path:
+    """Return where models are kept: FLORILEGIUM_MODELS_FOLDER, or a folder of the user's data."""
+    chosen = os.environ.get(f"{ENVIRONMENT_PREFIX}MODELS_FOLDER")
+    return Path(chosen) if chosen else Path(platformdirs.user_data_dir("florilegium")) / "models"
 
 
 def user_cache_folder() -> Path:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 from PIL import Image
@@ -16,71 +15,92 @@ from florilegium.cache import check_embeddings, encode_texts
 from florilegium.chunking import split_sentences, split_windows
 from florilegium.config import Config
 from florilegium.entries import Card, Entry
-from florilegium.errors import SourceError
 from florilegium.ids import record_id
 from florilegium.index import Index
 from florilegium.languages import can_read
-from florilegium.protocols import Encoder, Labeler, Loader
-from florilegium.scan import check_unchanged
+from florilegium.protocols import Encoder, Labeler
 from florilegium.types import Collection, Embeddings, Item, Label, Modality, Record, Source
 
-# Pictures wait for a full batch only up to this many pixels, so that big ones cost no more memory.
-_MOST_PIXELS = 48_000_000
 _LABELS = 5
 _LIKELY_LABEL = 0.05  # labels that their encoder holds less likely are mostly wrong
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Loaded:
+    """A file that was read: its items, and the embeddings of its pictures by item id."""
+
+    source: Source
+    items: tuple[Item, ...]
+    pictures: Mapping[str, Embeddings]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Encoded:
-    """What became of a batch of files. `count` is how many inputs encoders really ran on."""
+    """What became of a batch of files. `count` is how many texts encoders really ran on."""
 
     entries: tuple[Entry, ...]
     records: Mapping[Collection, Sequence[Record]]
-    failed: Mapping[str, SourceError]
     count: int
 
 
-def encode_items(
-    loaded: Sequence[tuple[Source, Sequence[Item]]],
-    *,
-    by_suffix: Mapping[str, Loader],
-    index: Index,
-    config: Config,
-) -> Encoded:
+def encode_items(files: Sequence[Loaded], *, index: Index, config: Config) -> Encoded:
     """Return entries and records for the items of these files.
-
-    A picture that cannot be decoded fails its file only.
 
     Raises:
         EncoderError: An encoder failed or returned unusable rows.
     """
-    pictures = [item for _, items in loaded for item in items if item.modality is Modality.IMAGE]
-    chunks = [item for _, items in loaded for item in items if item.modality is Modality.TEXT]
-    seen = _encode_pictures(pictures, by_suffix, index=index, config=config)
+    pictures = [
+        (item, file.pictures[item.id])
+        for file in files
+        for item in file.items
+        if item.modality is Modality.IMAGE
+    ]
+    chunks = [item for file in files for item in file.items if item.modality is Modality.TEXT]
     read, count = _encode_chunks(chunks, index=index, config=config)
     by_item: dict[str, list[tuple[Collection, Record]]] = {}
-    for collection, record in [*seen.records, *read]:
+    for item, row in pictures:
+        by_item[item.id] = [(index.pictures, _record(index.pictures, item, 0, row))]
+    for collection, record in read:
         by_item.setdefault(record.item_id, []).append((collection, record))
+    labels = _label_words(index.encoder, pictures)
     entries: list[Entry] = []
     records: dict[Collection, list[Record]] = {}
-    for source, items in loaded:
-        if source.path in seen.failed:
-            continue
+    for file in files:
         mine: dict[Collection, list[str]] = {}
-        for collection, record in (pair for item in items for pair in by_item.get(item.id, ())):
+        for collection, record in (
+            pair for item in file.items for pair in by_item.get(item.id, ())
+        ):
             mine.setdefault(collection, []).append(record.id)
             records.setdefault(collection, []).append(record)
         entries.append(
             Entry(
-                source=source,
-                items=tuple(items),
-                labels={item.id: seen.labels.get(item.id, "") for item in items},
+                source=file.source,
+                items=file.items,
+                labels={item.id: labels.get(item.id, "") for item in file.items},
                 records={collection: tuple(some) for collection, some in mine.items()},
             )
         )
-    return Encoded(
-        entries=tuple(entries), records=records, failed=seen.failed, count=seen.count + count
-    )
+    return Encoded(entries=tuple(entries), records=records, count=count)
+
+
+def encode_pictures(pictures: Mapping[str, Image.Image], *, index: Index) -> dict[str, Embeddings]:
+    """Return the embeddings, shape (dim,), of pictures by their keys, and keep them in the cache.
+
+    Raises:
+        EncoderError: The encoder failed or returned unusable rows.
+    """
+    rows = index.encoder.encode_images(list(pictures.values()))
+    check_embeddings(rows, count=len(pictures), encoder=index.encoder)
+    new = dict(zip(pictures, rows, strict=True))
+    index.cache.put(index.encoder.info.fingerprint, new)
+    return new
+
+
+def picture_key(item: Item) -> str:
+    """Return what the embedding of a picture is cached under."""
+    # Several pictures of one file, as from a document, have one content hash.
+    content = item.source.content_hash
+    return f"{content}#{item.ordinal}" if item.ordinal else content
 
 
 def encode_query_image(encoder: Encoder, image: Image.Image) -> Embeddings:
@@ -170,91 +190,22 @@ def _stretches(item: Item, *, index: Index) -> dict[Collection, list[str]]:
     return stretches
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Seen:
-    """Pictures that were encoded: their records, the words of their labels, and what failed."""
-
-    records: Sequence[tuple[Collection, Record]]
-    labels: Mapping[str, str]
-    failed: Mapping[str, SourceError]
-    count: int
-
-
-def _encode_pictures(
-    pictures: Sequence[Item], by_suffix: Mapping[str, Loader], *, index: Index, config: Config
-) -> _Seen:
-    info = index.encoder.info
-    keys = list(dict.fromkeys(_picture_key(item) for item in pictures))
-    known = index.cache.get(info.fingerprint, keys, dim=info.dim)
-    count = len(known)
-    waiting: dict[str, Image.Image] = {}
-    failed: dict[str, SourceError] = {}
-    for item in pictures:
-        key = _picture_key(item)
-        if key in known or key in waiting or item.source.path in failed:
-            continue
-        loader = by_suffix[Path(item.source.path).suffix.lower()]
-        try:
-            waiting[key] = loader.read_image(item)
-            check_unchanged(item.source)
-        except SourceError as error:
-            waiting.pop(key, None)
-            failed[item.source.path] = error
-            continue
-        pixels = sum(image.width * image.height for image in waiting.values())
-        if len(waiting) == config.encoder.batch_size or pixels > _MOST_PIXELS:
-            known.update(_encode_waiting(waiting, index=index))
-            waiting.clear()
-    if waiting:
-        known.update(_encode_waiting(waiting, index=index))
-    good = [item for item in pictures if item.source.path not in failed]
-    rows = [known[_picture_key(item)] for item in good]
-    return _Seen(
-        records=[
-            (index.pictures, _record(index.pictures, item, 0, row))
-            for item, row in zip(good, rows, strict=True)
-        ],
-        labels=_label_words(index.encoder, good, rows),
-        failed=failed,
-        count=len(known) - count,
-    )
-
-
-def _encode_waiting(waiting: Mapping[str, Image.Image], *, index: Index) -> dict[str, Embeddings]:
-    rows = index.encoder.encode_images(list(waiting.values()))
-    check_embeddings(rows, count=len(waiting), encoder=index.encoder)
-    new = dict(zip(waiting, rows, strict=True))
-    index.cache.put(index.encoder.info.fingerprint, new)
-    return new
-
-
-def _label_words(
-    encoder: Encoder, pictures: Sequence[Item], rows: Sequence[Embeddings]
-) -> dict[str, str]:
+def _label_words(encoder: Encoder, pictures: Sequence[tuple[Item, Embeddings]]) -> dict[str, str]:
     if not pictures or not isinstance(encoder, Labeler):
         return {}
-    labels = encoder.label_embeddings(np.stack(rows), top_k=_LABELS)
+    labels = encoder.label_embeddings(np.stack([row for _, row in pictures]), top_k=_LABELS)
     return {
         item.id: ", ".join(
             dict.fromkeys(
                 word for label in some if label.weight >= _LIKELY_LABEL for word in _words(label)
             )
         )
-        for item, some in zip(pictures, labels, strict=True)
+        for (item, _), some in zip(pictures, labels, strict=True)
     }
 
 
 def _words(label: Label) -> tuple[str, ...]:
     return (label.name, *label.synonyms, *label.chinese)
-
-
-def _picture_key(item: Item) -> str:
-    # Several pictures of one file, as from a document, have one content hash.
-    return (
-        item.source.content_hash
-        if not item.ordinal
-        else f"{item.source.content_hash}#{item.ordinal}"
-    )
 
 
 def _record(collection: Collection, item: Item, ordinal: int, row: Embeddings) -> Record:

@@ -1,6 +1,6 @@
 """Make the index agree with the folder. Knows loaders, encoders and stores by their protocols only.
 
-Files are worked on in batches. Each batch is announced in the catalog, written to the vector store
+Files are written in batches. Each batch is announced in the catalog, written to the vector store
 and then committed in the catalog at once; what was announced and not committed when a run died is
 deleted at the start of the next run and done again, with embeddings from the cache.
 """
@@ -10,29 +10,28 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from florilegium.cards import caption, card_text
 from florilegium.config import Config
-from florilegium.encode import encode_captions, encode_items
-from florilegium.entries import Card, Entry
-from florilegium.errors import SourceError, UnreadableFileError
-from florilegium.ids import hash_bytes, hash_file, record_id
+from florilegium.connect import connect
+from florilegium.encode import Loaded, encode_items
+from florilegium.entries import Entry
+from florilegium.errors import SourceError
+from florilegium.ids import hash_bytes
 from florilegium.index import Index
-from florilegium.languages import can_read
-from florilegium.links import find_links
+from florilegium.intake import Arrived, Failed, Intake, Reader, Unchanged, weigh
 from florilegium.protocols import Loader
+from florilegium.read_ahead import ReadAhead
 from florilegium.report import FailedFile, IngestReport, Progress
-from florilegium.scan import Scan, Seen, check_unchanged, scan_folder
-from florilegium.types import Collection, Item, Link, Modality, Part, Record, Source
+from florilegium.scan import Scan, Seen, scan_folder
+from florilegium.types import Collection, Record, Source
 
 logger = logging.getLogger(__name__)
 
 # Raised when loaders or the cutting of texts give other items than before.
 _LOADING_VERSION = 1
-_CARDS_AT_A_TIME = 256
 _T = TypeVar("_T")
 
 
@@ -41,6 +40,7 @@ class _Plan:
     """Which files are to be done. Hashing finds out whether a file with a new time is changed."""
 
     to_do: tuple[Seen, ...]
+    known: Mapping[str, Source]
     unchanged: int
     removed: tuple[str, ...]
     loading: str
@@ -48,18 +48,37 @@ class _Plan:
     reload: bool
     """Whether files with the same content give other items than before."""
 
+    def hashes(self) -> dict[str, str]:
+        """Return the content that each file may still have without being loaded again."""
+        return {} if self.reload else {path: one.content_hash for path, one in self.known.items()}
+
 
 class _Counts:
     """What a run has done so far; the only state of it that changes."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, unchanged: int, failed: Sequence[FailedFile]) -> None:
         self.added = 0
         self.updated = 0
-        self.unchanged = 0
+        self.unchanged = unchanged
         self.removed = 0
         self.encoded = 0
         self.done = 0
-        self.failed: list[FailedFile] = []
+        self.failed = list(failed)
+
+    def report(self, scan: Scan, *, to_do: int, started: float, interrupted: bool) -> IngestReport:
+        """Return what is to be told of the run."""
+        return IngestReport(
+            added=self.added,
+            updated=self.updated,
+            unchanged=self.unchanged,
+            removed=self.removed,
+            failed=tuple(sorted(self.failed, key=lambda failure: failure.path)),
+            remaining=to_do - self.done if interrupted else 0,
+            ignored=scan.ignored,
+            encoded=self.encoded,
+            seconds=time.monotonic() - started,
+            interrupted=interrupted,
+        )
 
 
 def ingest(
@@ -69,11 +88,20 @@ def ingest(
     loaders: Sequence[Loader],
     config: Config,
     progress: Callable[[Progress], None] | None = None,
+    threads: int | None = None,
 ) -> IngestReport:
     """Make the index agree with the folder `root` and return what was done.
 
     A file that fails is in the report and stops nothing. Ctrl-C ends the run after putting the
     index in order; what was done is kept, and the next run goes on from there.
+
+    Args:
+        root: The library folder.
+        index: What is written to, by the calling thread alone.
+        loaders: Who reads files.
+        config: All settings.
+        progress: Called for every file before it is waited for, and when all is done.
+        threads: How many read files ahead; by default one per core, at most eight.
 
     Raises:
         SourceError: The folder holds no file that any loader reads.
@@ -86,29 +114,24 @@ def ingest(
         raise _nothing_to_ingest(root, scan, by_suffix, kept=len(index.catalog.sources()))
     recover(index)
     plan = _plan(scan, index=index, config=config)
-    counts = _Counts()
-    counts.unchanged = plan.unchanged
-    counts.failed += scan.failed
+    counts = _Counts(unchanged=plan.unchanged, failed=scan.failed)
     interrupted = False
     try:
-        _run(root, plan, by_suffix, index=index, config=config, counts=counts, progress=progress)
+        _run(
+            plan,
+            index=index,
+            config=config,
+            counts=counts,
+            tell=_Teller(progress, total=len(plan.to_do)),
+            reader=Reader(root, by_suffix, encoder=index.encoder, known=plan.hashes()),
+            threads=threads,
+        )
     except KeyboardInterrupt:
         recover(index)
         interrupted = True
-    failed = tuple(sorted(counts.failed, key=lambda failure: failure.path))
-    index.catalog.set_failures(failed)
-    return IngestReport(
-        added=counts.added,
-        updated=counts.updated,
-        unchanged=counts.unchanged,
-        removed=counts.removed,
-        failed=failed,
-        remaining=len(plan.to_do) - counts.done if interrupted else 0,
-        ignored=scan.ignored,
-        encoded=counts.encoded,
-        seconds=time.monotonic() - started,
-        interrupted=interrupted,
-    )
+    report = counts.report(scan, to_do=len(plan.to_do), started=started, interrupted=interrupted)
+    index.catalog.set_failures(report.failed)
+    return report
 
 
 def recover(index: Index) -> None:
@@ -131,6 +154,7 @@ def _plan(scan: Scan, *, index: Index, config: Config) -> _Plan:
     removed = [path for path in known if path not in present and not path.startswith(unreadable)]
     return _Plan(
         to_do=to_do,
+        known=known,
         unchanged=len(scan.files) - len(to_do),
         removed=tuple(sorted(removed)),
         loading=loading,
@@ -138,74 +162,100 @@ def _plan(scan: Scan, *, index: Index, config: Config) -> _Plan:
     )
 
 
+class _Teller:
+    """Tell how far a run is, if anybody wants to know."""
+
+    def __init__(self, tell: Callable[[Progress], None] | None, *, total: int) -> None:
+        self._tell = tell
+        self._total = total
+        self._started = time.monotonic()
+
+    def __call__(self, path: str, *, done: int, failed: int) -> None:
+        if self._tell is not None:
+            seconds = time.monotonic() - self._started
+            self._tell(
+                Progress(done=done, total=self._total, path=path, failed=failed, seconds=seconds)
+            )
+
+
 def _run(
-    root: Path,
     plan: _Plan,
-    by_suffix: Mapping[str, Loader],
     *,
+    reader: Reader,
     index: Index,
     config: Config,
     counts: _Counts,
-    progress: Callable[[Progress], None] | None,
+    tell: _Teller,
+    threads: int | None,
 ) -> None:
-    started = time.monotonic()
-    known = index.catalog.sources()
     if plan.reload:
         # A run that dies now leaves files of both kinds, unless it was the first.
-        index.catalog.set_fact("loading", "due" if known else plan.loading)
+        index.catalog.set_fact("loading", "due" if plan.known else plan.loading)
     # Set before the first change, so that a run that dies leaves the links to be found again.
     links_due = bool(plan.removed) or index.catalog.fact("links") != "found"
     for gone in _batches(plan.removed, config.ingest.batch_files):
         index.catalog.set_fact("links", "due")
         _write({}, gone, [], index=index)
         counts.removed += len(gone)
-    for files in _batches(plan.to_do, config.ingest.batch_files):
-        batch = _Batch(root, by_suffix, index=index, config=config)
-        for seen in files:
-            if progress is not None:
-                progress(
-                    Progress(
-                        done=counts.done + batch.size,
-                        total=len(plan.to_do),
-                        path=seen.path,
-                        failed=len(counts.failed) + len(batch.failed),
-                        seconds=time.monotonic() - started,
-                    )
-                )
-            batch.load(seen, known.get(seen.path), reload=plan.reload)
-        links_due |= batch.changes
-        batch.finish(counts, known)
+    with ReadAhead(weigh=weigh, threads=threads) as ahead:
+        intake = Intake(
+            plan.to_do,
+            reader=reader,
+            ahead=ahead,
+            index=index,
+            batch_files=config.ingest.batch_files,
+            batch_pictures=config.encoder.batch_size,
+        )
+        try:
+            links_due |= _take_in(
+                plan, intake, index=index, config=config, counts=counts, tell=tell
+            )
+        finally:
+            counts.encoded += intake.encoded
     index.catalog.set_fact("loading", plan.loading)
     if links_due:
-        counts.encoded += _connect(index=index, config=config)
-    if progress is not None:
-        seconds = time.monotonic() - started
-        total = len(plan.to_do)
-        progress(
-            Progress(done=total, total=total, path="", failed=len(counts.failed), seconds=seconds)
-        )
+        counts.encoded += connect(index=index, config=config)
+    tell("", done=len(plan.to_do), failed=len(counts.failed))
     if plan.to_do or plan.removed:
         logger.info("ingest: %s files done, %s failed", counts.done, len(counts.failed))
 
 
-class _Batch:
-    """Files that are loaded, encoded and written together."""
+def _take_in(
+    plan: _Plan,
+    intake: Intake,
+    *,
+    index: Index,
+    config: Config,
+    counts: _Counts,
+    tell: _Teller,
+) -> bool:
+    """Write the files as they arrive, and return whether any had new content."""
+    arriving = iter(intake)
+    changes = False
+    for files in _batches(plan.to_do, config.ingest.batch_files):
+        batch = _Batch(plan.known)
+        for seen in files:
+            failed = len(counts.failed) + len(batch.failed)
+            tell(seen.path, done=counts.done + batch.size, failed=failed)
+            batch.add(next(arriving))
+        changes |= batch.changes
+        batch.write(counts, index=index, config=config)
+    return changes
 
-    def __init__(
-        self, root: Path, by_suffix: Mapping[str, Loader], *, index: Index, config: Config
-    ) -> None:
-        self._root = root
-        self._by_suffix = by_suffix
-        self._index = index
-        self._config = config
+
+class _Batch:
+    """Files that are written together."""
+
+    def __init__(self, known: Mapping[str, Source]) -> None:
+        self._known = known
         self._touched: list[Source] = []
-        self._loaded: list[tuple[Source, tuple[Item, ...]]] = []
+        self._loaded: list[Loaded] = []
         self.failed: list[FailedFile] = []
         self._gone: list[str] = []
 
     @property
     def size(self) -> int:
-        """Return how many files were loaded, whatever came of them."""
+        """Return how many files arrived, whatever came of them."""
         return len(self._touched) + len(self._loaded) + len(self.failed)
 
     @property
@@ -213,63 +263,34 @@ class _Batch:
         """Return whether any file has new content."""
         return bool(self._loaded or self._gone)
 
-    def load(self, seen: Seen, known: Source | None, *, reload: bool) -> None:
-        """Read one file's items, or note why that failed."""
-        try:
-            source = self._source(seen)
-            if known and known.content_hash == source.content_hash and not reload:
-                self._touched.append(source)
-                return
-            loader = self._by_suffix[Path(seen.path).suffix.lower()]
-            items = tuple(loader.load(source))
-            check_unchanged(source)
-            self._loaded.append((source, items))
-        except SourceError as error:
-            self._fail(seen.path, error, was_known=known is not None)
+    def add(self, arrived: Arrived) -> None:
+        """Put a file where it belongs."""
+        if isinstance(arrived, Unchanged):
+            self._touched.append(arrived.source)
+        elif isinstance(arrived, Failed):
+            path, error = arrived.path, arrived.error
+            self.failed.append(
+                FailedFile(path=path, code=error.code, message=error.message, hint=error.hint)
+            )
+            if path in self._known:  # what the index held of it is no longer true
+                self._gone.append(path)
+        else:
+            self._loaded.append(arrived)
 
-    def finish(self, counts: _Counts, known: Mapping[str, Source]) -> None:
-        """Encode and write what was loaded, and count it."""
-        size = self.size
+    def write(self, counts: _Counts, *, index: Index, config: Config) -> None:
+        """Encode what is left to encode, write everything, and count it."""
         if self.changes:
-            self._index.catalog.set_fact("links", "due")
-        encoded = encode_items(
-            self._loaded, by_suffix=self._by_suffix, index=self._index, config=self._config
-        )
-        for path, error in encoded.failed.items():
-            self._fail(path, error, was_known=path in known)
-        entries = [entry for entry in encoded.entries if entry.source.path not in encoded.failed]
-        _write(encoded.records, self._gone, entries, index=self._index)
-        self._index.catalog.touch(self._touched)
-        updated = sum(entry.source.path in known for entry in entries)
+            index.catalog.set_fact("links", "due")
+        encoded = encode_items(self._loaded, index=index, config=config)
+        _write(encoded.records, self._gone, encoded.entries, index=index)
+        index.catalog.touch(self._touched)
+        updated = sum(file.source.path in self._known for file in self._loaded)
         counts.updated += updated
-        counts.added += len(entries) - updated
+        counts.added += len(self._loaded) - updated
         counts.unchanged += len(self._touched)
         counts.encoded += encoded.count
         counts.failed += self.failed
-        counts.done += size
-
-    def _source(self, seen: Seen) -> Source:
-        try:
-            content_hash = hash_file(self._root / seen.path)
-        except OSError as error:
-            raise UnreadableFileError(
-                f"The file {seen.path!r} cannot be read: {error.strerror}.",
-                hint="Give yourself the right to read it, or exclude it in florilegium.toml.",
-            ) from error
-        return Source(
-            root=self._root,
-            path=seen.path,
-            size=seen.size,
-            modified_ns=seen.modified_ns,
-            content_hash=content_hash,
-        )
-
-    def _fail(self, path: str, error: SourceError, *, was_known: bool) -> None:
-        self.failed.append(
-            FailedFile(path=path, code=error.code, message=error.message, hint=error.hint)
-        )
-        if was_known:  # what the index held of it is no longer true
-            self._gone.append(path)
+        counts.done += self.size
 
 
 def _write(
@@ -298,64 +319,6 @@ def _write(
     for collection, some in records.items():
         index.store.upsert(collection, some)
     index.catalog.commit(entries, removed=gone)
-
-
-def _connect(*, index: Index, config: Config) -> int:
-    """Find all links anew, and renew the cards of pictures whose words have changed."""
-    catalog = index.catalog
-    texts: dict[str, list[Item]] = {}
-    for item, _ in catalog.all_items(Modality.TEXT):
-        texts.setdefault(item.source.path, []).append(item)
-    images = list(catalog.all_items(Modality.IMAGE))
-    links = find_links(
-        list(dict.fromkeys(item.source.path for item, _ in images)),
-        list(texts),
-        {path: [r for item in items for r in item.references] for path, items in texts.items()},
-    )
-    catalog.set_links(links)
-    encoded = 0
-    for batch in _batches(_outdated_cards(images, links, index=index), _CARDS_AT_A_TIME):
-        encoded += _renew_cards(batch, index=index, config=config)
-    catalog.set_fact("links", "found")
-    return encoded
-
-
-def _outdated_cards(
-    images: Sequence[tuple[Item, str]], links: Sequence[Link], *, index: Index
-) -> list[Card]:
-    words = _words_at_links(links)
-    known = set(index.catalog.record_ids().get(index.cards, ()))
-    outdated: list[Card] = []
-    for item, labels in images:
-        said = caption(item.source.path, words.get(item.source.path, ()))
-        text = card_text(item.source.path, said, labels)
-        wanted = bool(said) and can_read(index.text_encoder.info.languages, said)
-        if text != item.text or wanted != (_card_id(item) in known):
-            outdated.append(Card(item=replace(item, text=text), caption=said, labels=labels))
-    return outdated
-
-
-def _renew_cards(batch: Sequence[Card], *, index: Index, config: Config) -> int:
-    cards, records, count = encode_captions(batch, index=index, config=config)
-    changing = [(card.item.source.path, index.cards, _card_id(card.item)) for card in cards]
-    index.catalog.announce(changing)
-    index.store.delete(index.cards, [_card_id(c.item) for c in cards if not c.record_ids])
-    index.store.upsert(index.cards, records)
-    index.catalog.commit_cards(cards, collection=index.cards)
-    return count
-
-
-def _card_id(item: Item) -> str:
-    return record_id(item.id, Part.CARD, 0)
-
-
-def _words_at_links(links: Sequence[Link]) -> dict[str, tuple[str, ...]]:
-    # What the texts that refer to a picture call it.
-    words: dict[str, tuple[str, ...]] = {}
-    for link in links:
-        if link.words:
-            words[link.path] = (*words.get(link.path, ()), link.words)
-    return words
 
 
 def _same_stat(known: Source | None, seen: Seen) -> bool:

@@ -1,4 +1,4 @@
-"""The four plug-points, and the small one that names pictures. Types only, no behaviour.
+"""The four plug-points, and two small ones of encoders. Types only, no behaviour.
 
 Each sentence below has a test in `florilegium.testing`.
 """
@@ -30,8 +30,9 @@ from florilegium.types import (
 class Loader(Protocol):
     """Turn one file into items, in a stable order with stable ids.
 
-    A file that cannot be read raises SourceError and never yields half of its items first.
-    `read_image` gives the picture of an image item that `load` yielded.
+    A file that cannot be read raises SourceError and never yields half of its items first; a
+    picture that is damaged after its header may raise in `read_image` only. `read_image` gives
+    the picture of an image item that `load` yielded. Several threads may use one loader.
     """
 
     @property
@@ -41,8 +42,11 @@ class Loader(Protocol):
     def load(self, source: Source) -> Iterator[Item]:
         """Yield the items of one file."""
 
-    def read_image(self, item: Item) -> Image.Image:
-        """Return the picture of an image item: RGB, upright. Raises SourceError."""
+    def read_image(self, item: Item, *, least_side: int | None = None) -> Image.Image:
+        """Return the picture of an image item: RGB, upright. Raises SourceError.
+
+        With `least_side` it may be shrunk while it is decoded, but no side to fewer pixels.
+        """
 
 
 class Encoder(Protocol):
@@ -50,7 +54,8 @@ class Encoder(Protocol):
 
     Row i belongs to input i; no input gives shape (0, dim). Rows are finite, float32, unit
     length, and do not depend on what else is in the batch. `info` and `count_tokens` work
-    without weights. A modality that is not in `info.modalities` raises EncoderError.
+    without weights. A modality that is not in `info.modalities` raises EncoderError. A picture
+    and its `prepare_image` have the same row. Several threads may use one encoder.
     """
 
     @property
@@ -62,6 +67,9 @@ class Encoder(Protocol):
 
     def encode_texts(self, texts: Sequence[str], *, purpose: Purpose) -> Embeddings:
         """Return shape (len(texts), dim)."""
+
+    def prepare_image(self, image: Image.Image) -> Image.Image:
+        """Return the picture as small as `encode_images` needs it, or as it is."""
 
     def encode_images(self, images: Sequence[Image.Image]) -> Embeddings:
         """Return shape (len(images), dim); images are RGB, upright, of any size."""
@@ -76,6 +84,14 @@ class Labeler(Protocol):
 
     def label_embeddings(self, embeddings: Embeddings, *, top_k: int) -> list[tuple[Label, ...]]:
         """Return at most top_k labels for each row of shape (n, dim)."""
+
+
+@runtime_checkable
+class Tuned(Protocol):
+    """An encoder that has chosen how to run on this machine, and can say so."""
+
+    def describe_engines(self) -> str:
+        """Return in one line which engine runs what, and how fast it was. May load weights."""
 
 
 class VectorStore(Protocol):

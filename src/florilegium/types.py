@@ -17,6 +17,7 @@ Embeddings: TypeAlias = npt.NDArray[np.float32]
 Purpose = Literal["query", "document"]
 Role = Literal["system", "user", "assistant"]
 FinishReason = Literal["stop", "length", "cancelled"]
+Precision = Literal["fp32", "bf16", "fp16", "int8"]
 
 
 class Modality(StrEnum):
@@ -290,7 +291,8 @@ class EncoderInfo:
     code of ours that matters. `languages` lists the ISO 639-1 codes that its texts may be written
     in; None means any. `unrelated` is the cosine that it gives two things of one kind that have
     nothing to do with each other: pictures if it reads pictures, else texts. Encoders differ
-    widely in it.
+    widely in it. `image_side` is the side in pixels that its pictures are scaled to; None says
+    that they are best given whole.
     """
 
     id: str
@@ -300,6 +302,7 @@ class EncoderInfo:
     max_text_tokens: int
     languages: frozenset[str] | None = None
     unrelated: float = 0.0
+    image_side: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

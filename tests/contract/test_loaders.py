@@ -29,6 +29,25 @@ class TestImageLoader(LoaderContract):
         return "red rose.png", stream.getvalue()
 
 
+class TestImageLoaderOnPhotos(LoaderContract):
+    """JPEG is what is shrunk while it is decoded; this one is also turned by its EXIF tag."""
+
+    @pytest.fixture
+    def loader(self) -> Loader:
+        return image.open_loader("", config=IngestConfig(), count_tokens=count_words)
+
+    @pytest.fixture
+    def good_file(self) -> tuple[str, bytes]:
+        photo = Image.new("RGB", (800, 600), (200, 30, 30))
+        photo.paste((20, 40, 200), (0, 0, 400, 300))
+        photo.paste((240, 220, 40), (400, 300, 800, 600))
+        exif = Image.Exif()
+        exif[0x0112] = 6
+        stream = io.BytesIO()
+        photo.save(stream, "JPEG", quality=90, exif=exif)
+        return "red rose.jpg", stream.getvalue()
+
+
 class TestTextLoader(LoaderContract):
     @pytest.fixture
     def loader(self) -> Loader:

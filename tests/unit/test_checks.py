@@ -19,6 +19,16 @@ def test_what_works_is_described() -> None:
     assert encoder.calls == {Modality.IMAGE: 1, Modality.TEXT: 1}
 
 
+def test_an_encoder_that_has_chosen_an_engine_says_which() -> None:
+    class TunedEncoder(FakeEncoder):
+        def describe_engines(self) -> str:
+            return "vision: openvino bf16, 2 streams: 101 pictures/s"
+
+    found = try_encoder(TunedEncoder(dim=32))
+
+    assert found == "fake:32, 32 dimensions; vision: openvino bf16, 2 streams: 101 pictures/s"
+
+
 def test_an_error_of_ours_is_a_finding_with_its_hint() -> None:
     def fail() -> str:
         raise WeightsNotFoundError("No weights.", hint="Install them.")

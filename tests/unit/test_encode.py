@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,13 +13,16 @@ from PIL import Image
 
 from florilegium.cache import EmbeddingCache
 from florilegium.catalog import Catalog
-from florilegium.config import Config, EncoderConfig, load_settings
+from florilegium.config import load_settings
 from florilegium.encode import (
     Encoded,
+    Loaded,
     encode_captions,
     encode_items,
+    encode_pictures,
     encode_query_image,
     encode_query_text,
+    picture_key,
 )
 from florilegium.entries import Card
 from florilegium.errors import EncoderError
@@ -32,7 +36,6 @@ from florilegium.testing.encoder import FakeEncoder
 from florilegium.types import (
     Embeddings,
     EncoderInfo,
-    Item,
     Label,
     Manifest,
     Modality,
@@ -116,27 +119,36 @@ class Desk:
         ]
         self.by_suffix = {suffix: one for one in loaders for suffix in one.suffixes}
 
-    def load(self, *names: str) -> list[tuple[Source, tuple[Item, ...]]]:
-        """Return files with their items."""
+    def source(self, name: str) -> Source:
+        """Return a file as it is now."""
+        file = self.root / name
+        stat = file.stat()
+        return Source(
+            root=self.root,
+            path=name,
+            size=stat.st_size,
+            modified_ns=stat.st_mtime_ns,
+            content_hash=hash_file(file),
+        )
+
+    def load(self, *names: str) -> list[Loaded]:
+        """Return files with their items and the embeddings of their pictures."""
         loaded = []
         for name in names:
-            file = self.root / name
-            stat = file.stat()
-            source = Source(
-                root=self.root,
-                path=name,
-                size=stat.st_size,
-                modified_ns=stat.st_mtime_ns,
-                content_hash=hash_file(file),
-            )
-            loaded.append((source, tuple(self.by_suffix[file.suffix].load(source))))
+            source, loader = self.source(name), self.by_suffix[Path(name).suffix]
+            items = tuple(loader.load(source))
+            pictures = {
+                item.id: loader.read_image(item)
+                for item in items
+                if item.modality is Modality.IMAGE
+            }
+            rows = encode_pictures(pictures, index=self.index) if pictures else {}
+            loaded.append(Loaded(source=source, items=items, pictures=rows))
         return loaded
 
-    def encode(self, *names: str, config: Config = CONFIG) -> Encoded:
+    def encode(self, *names: str) -> Encoded:
         """Encode files, and check that a record is where its entry says."""
-        encoded = encode_items(
-            self.load(*names), by_suffix=self.by_suffix, index=self.index, config=config
-        )
+        encoded = encode_items(self.load(*names), index=self.index, config=CONFIG)
         announced = {
             collection: [i for entry in encoded.entries for i in entry.records.get(collection, ())]
             for collection in encoded.records
@@ -256,65 +268,62 @@ def test_a_file_without_items_has_an_entry_without_records(desk: Desk) -> None:
     assert encoded.count == 0
 
 
-# -- pictures --
+def test_texts_in_the_cache_are_neither_encoded_nor_counted(desk: Desk) -> None:
+    name = write(desk, "a.txt", "Roses are red.")
+    first = desk.encode(name)
+    texts = list(desk.text_encoder.texts)
 
+    second = desk.encode(name)
 
-def test_pictures_are_encoded_in_batches_and_rows_stay_with_their_pictures(desk: Desk) -> None:
-    colours = ("red", "green", "blue", "yellow", "black")
-    names = [paint(desk, f"{n}.png", colour) for n, colour in enumerate(colours)]
-    config = CONFIG.model_copy(update={"encoder": EncoderConfig(batch_size=2)})
-
-    encoded = desk.encode(*names, config=config)
-
-    assert desk.encoder.batches == [2, 2, 1]
-    rows = [record.embedding for record in encoded.records[desk.index.pictures]]
-    wanted = FakeEncoder(dim=16).encode_images([draw(colour, "square") for colour in colours])
-    assert np.array_equal(rows, wanted)
-
-
-def test_large_pictures_do_not_wait_for_a_full_batch(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("florilegium.encode._MOST_PIXELS", 64 * 64)
-    names = [paint(desk, f"{colour}.png", colour) for colour in ("red", "green", "blue")]
-
-    desk.encode(*names)
-
-    assert desk.encoder.batches == [2, 1]
-
-
-def test_equal_pictures_are_encoded_once(desk: Desk) -> None:
-    encoded = desk.encode(paint(desk, "a.png"), paint(desk, "b.png"))
-
-    first, second = encoded.records[desk.index.pictures]
-    assert desk.encoder.batches == [1]
-    assert first.item_id != second.item_id
-    assert np.array_equal(first.embedding, second.embedding)
-
-
-def test_what_is_in_the_cache_is_neither_encoded_nor_counted(desk: Desk) -> None:
-    names = [paint(desk, "a.png"), write(desk, "a.txt", "Roses are red.")]
-    first = desk.encode(*names)
-    texts, batches = list(desk.text_encoder.texts), list(desk.encoder.batches)
-
-    second = desk.encode(*names)
-
-    assert (first.count, second.count) == (3, 0)
-    assert (desk.text_encoder.texts, desk.encoder.batches) == (texts, batches)
+    assert (first.count, second.count) == (2, 0)
+    assert desk.text_encoder.texts == texts
     assert [entry.records for entry in second.entries] == [e.records for e in first.entries]
 
 
-def test_a_picture_that_breaks_fails_its_file_only(desk: Desk) -> None:
-    loaded = desk.load(paint(desk, "a.png"), paint(desk, "b.png", "green"))
-    (desk.root / "a.png").write_bytes(b"no longer a picture")
+# -- pictures --
 
-    encoded = encode_items(loaded, by_suffix=desk.by_suffix, index=desk.index, config=CONFIG)
 
-    assert [(p, e.code) for p, e in encoded.failed.items()] == [("a.png", "source_unreadable")]
-    assert [entry.source.path for entry in encoded.entries] == ["b.png"]
-    (record,) = encoded.records[desk.index.pictures]
-    green = FakeEncoder(dim=16).encode_images([draw("green", "square")])[0]
-    assert np.array_equal(record.embedding, green)
+def test_a_picture_has_a_record_with_its_own_embedding(desk: Desk) -> None:
+    encoded = desk.encode(paint(desk, "a.png", "red"), paint(desk, "b.png", "green"))
+
+    first, second = encoded.records[desk.index.pictures]
+    wanted = FakeEncoder(dim=16).encode_images([draw("red", "square"), draw("green", "square")])
+    assert np.array_equal([first.embedding, second.embedding], wanted)
+    assert [entry.items[0].id for entry in encoded.entries] == [first.item_id, second.item_id]
+
+
+def test_pictures_are_encoded_together_and_kept_in_the_cache(desk: Desk) -> None:
+    colours = ("red", "green", "blue")
+    pictures = {colour: draw(colour, "square") for colour in colours}
+
+    rows = encode_pictures(pictures, index=desk.index)
+
+    assert desk.encoder.batches == [3]
+    assert list(rows) == list(colours)
+    wanted = FakeEncoder(dim=16).encode_images(list(pictures.values()))
+    assert np.array_equal(list(rows.values()), wanted)
+    kept = desk.index.cache.get(desk.encoder.info.fingerprint, colours, dim=16)
+    assert all(np.array_equal(kept[colour], rows[colour]) for colour in colours)
+
+
+def test_unusable_rows_are_refused_and_not_cached(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(FakeEncoder, "encode_images", lambda self, images: np.zeros((3, 16)))
+
+    with pytest.raises(EncoderError, match=r"\(3, 16\)"):
+        encode_pictures({"red": draw("red", "square")}, index=desk.index)
+
+    assert desk.index.cache.get(desk.encoder.info.fingerprint, ["red"], dim=16) == {}
+
+
+def test_a_picture_is_cached_by_its_content_and_its_place_in_the_file(desk: Desk) -> None:
+    paint(desk, "a.png")
+    shutil.copy(desk.root / "a.png", desk.root / "b.png")
+    (first,), (copy,) = (loaded.items for loaded in desk.load("a.png", "b.png"))
+
+    assert picture_key(first) == picture_key(copy) == first.source.content_hash
+    assert picture_key(replace(first, ordinal=2)) == f"{first.source.content_hash}#2"
 
 
 def test_the_words_of_labels_are_kept_once_each(tmp_path: Path, make: list[Desk]) -> None:
@@ -330,25 +339,13 @@ def test_an_encoder_without_labels_leaves_them_empty(desk: Desk) -> None:
     assert list(desk.encode(paint(desk, "a.png")).entries[0].labels.values()) == [""]
 
 
-def test_unusable_rows_stop_the_batch_and_are_not_cached(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    name = paint(desk, "a.png")
-    with monkeypatch.context() as patch:
-        patch.setattr(FakeEncoder, "encode_images", lambda self, images: np.zeros((3, 16)))
-        with pytest.raises(EncoderError, match=r"\(3, 16\)"):
-            desk.encode(name)
-
-    assert desk.encode(name).count == 1
-
-
 # -- cards and queries --
 
 
 def cards_of(desk: Desk, **captions: str) -> list[Card]:
     """Return cards of new pictures with these captions."""
     loaded = desk.load(*(paint(desk, f"{name}.png") for name in captions))
-    items = [item for _, some in loaded for item in some]
+    items = [item for file in loaded for item in file.items]
     pairs = zip(items, captions.values(), strict=True)
     return [Card(item=item, caption=caption, labels="daisy") for item, caption in pairs]
 

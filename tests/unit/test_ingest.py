@@ -144,7 +144,7 @@ def test_a_second_run_opens_no_file_encodes_nothing_and_writes_nothing(
         raise AssertionError("a file was opened, or a record was written")
 
     before = state_of(tiny_library)
-    monkeypatch.setattr("florilegium.ingest.hash_file", fail)
+    monkeypatch.setattr("florilegium.intake.hash_file", fail)
     monkeypatch.setattr(MemoryStore, "upsert", fail)
     monkeypatch.setattr(MemoryStore, "delete", fail)
 
@@ -159,7 +159,7 @@ def test_a_file_with_a_new_time_and_the_same_bytes_is_unchanged(
 ) -> None:
     make_later(tiny_library.root / "circle.png")
     first = tiny_library.ingest()
-    monkeypatch.setattr("florilegium.ingest.hash_file", lambda file: pytest.fail(str(file)))
+    monkeypatch.setattr("florilegium.intake.hash_file", lambda file: pytest.fail(str(file)))
     second = tiny_library.ingest()
 
     assert (first.unchanged, first.updated, first.encoded) == (7, 0, 0)

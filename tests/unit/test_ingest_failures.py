@@ -148,10 +148,10 @@ def test_a_picture_that_vanishes_before_it_is_encoded_fails_alone(
 ) -> None:
     read = ImageLoader.read_image
 
-    def vanish(self: ImageLoader, item: Item) -> Image.Image:
+    def vanish(self: ImageLoader, item: Item, *, least_side: int | None = None) -> Image.Image:
         if item.source.path == "circle.png":
             raise UnreadableFileError("'circle.png' cannot be read: no such file.")
-        return read(self, item)
+        return read(self, item, least_side=least_side)
 
     monkeypatch.setattr(ImageLoader, "read_image", vanish)
     with Library.create(tiny_folder, overrides=FAKES) as library:
@@ -314,7 +314,7 @@ def test_a_file_that_changes_while_it_is_read_is_tried_again(
 
     with Library.create(tiny_folder, overrides=FAKES) as library:
         with monkeypatch.context() as patch:
-            patch.setattr("florilegium.ingest.hash_file", hash_and_change)
+            patch.setattr("florilegium.intake.hash_file", hash_and_change)
             report = library.ingest()
 
         assert summary(report.failed) == [(name, "source_unreadable")]

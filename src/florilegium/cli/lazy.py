@@ -33,18 +33,48 @@ COMMANDS = {
     ),
     "demo": ("florilegium.cli.demo:demo", "Make a small library, search it and ask it."),
     "config": ("florilegium.cli.setup:config_app", "See the settings of a library."),
+    "models": ("florilegium.cli.lazy:models_app", "Get CLIP models, and look after them."),
 }
+MODEL_COMMANDS = {
+    "list": (
+        "florilegium.cli.models:list_models",
+        "List the models that have a card, and those that are installed.",
+    ),
+    "pull": (
+        "florilegium.cli.model_transfer:pull",
+        "Fetch a model, check it, and print the setting that uses it.",
+    ),
+    "verify": (
+        "florilegium.cli.models:verify",
+        "Hash every file of a model, and compare it with its record.",
+    ),
+    "path": ("florilegium.cli.models:show_path", "Print the folder of an installed model."),
+    "remove": (
+        "florilegium.cli.models:remove",
+        "Delete an installed model, and what is partly fetched of it.",
+    ),
+    "bundle": (
+        "florilegium.cli.model_transfer:bundle",
+        "Write an installed model to one file, for a machine without a network.",
+    ),
+    "export": (
+        "florilegium.cli.model_export:export",
+        "Make a folder of ONNX graphs from an OpenCLIP or transformers model.",
+    ),
+}
+GROUPS = {"florilegium": COMMANDS, "models": MODEL_COMMANDS}
 
 
 class LazyCommands(MutableMapping[str, Any]):
     """Commands that are imported when they are looked up."""
 
-    def __init__(self) -> None:
+    def __init__(self, group: str = "florilegium") -> None:
+        self._commands = GROUPS[group]
         self._loaded: dict[str, Any] = {}
 
     def __getitem__(self, name: str) -> Any:
         if name not in self._loaded:
-            where, _ = COMMANDS[name]
+            where, _ = self._commands[name]
             self._loaded[name] = _load(name, where)
         return self._loaded[name]
 
@@ -55,23 +85,33 @@ class LazyCommands(MutableMapping[str, Any]):
         del self._loaded[name]
 
     def __iter__(self) -> Iterator[str]:
-        return iter(dict.fromkeys([*COMMANDS, *self._loaded]))
+        return iter(dict.fromkeys([*self._commands, *self._loaded]))
 
     def __len__(self) -> int:
         return len(list(iter(self)))
 
 
 class LazyGroup(TyperGroup):
-    """A group whose list of commands needs none of them."""
+    """A group whose list of commands needs none of them; its name says which commands it has."""
 
-    def __init__(self, **options: Any) -> None:
-        super().__init__(**options)
-        self.commands = LazyCommands()
+    def __init__(self, *, name: str, **options: Any) -> None:
+        super().__init__(name=name, **options)
+        self.commands = LazyCommands(name)
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002 - typer's signature
         """Write the list of commands."""
+        lines = [(name, help_line) for name, (_, help_line) in GROUPS[str(self.name)].items()]
         with formatter.section("Commands"):
-            formatter.write_dl([(name, help_line) for name, (_, help_line) in COMMANDS.items()])
+            formatter.write_dl(lines)
+
+
+models_app = typer.Typer(
+    name="models",
+    cls=LazyGroup,
+    help=COMMANDS["models"][1],
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
 
 
 def _load(name: str, where: str) -> Any:

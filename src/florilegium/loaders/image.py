@@ -13,7 +13,7 @@ from PIL import Image
 from florilegium.cards import card_words, title_words
 from florilegium.config import IngestConfig
 from florilegium.ids import item_id
-from florilegium.images import check_image, open_image
+from florilegium.images import open_image, read_size
 from florilegium.protocols import Loader
 from florilegium.reading import read_source
 from florilegium.types import Item, Modality, Source
@@ -37,9 +37,9 @@ class ImageLoader:
         return _SUFFIXES
 
     def load(self, source: Source) -> Iterator[Item]:
-        # Decoded here already: a file that is cut off must fail before it has an item.
+        # The header alone: whether the rest is whole shows when the picture is read.
         data = self._read(source)
-        width, height = check_image(data, max_pixels=self._max_pixels, name=source.path)
+        width, height = read_size(data, max_pixels=self._max_pixels, name=source.path)
         yield Item(
             id=item_id(source.path, 0),
             source=source,
@@ -51,9 +51,14 @@ class ImageLoader:
             height=height,
         )
 
-    def read_image(self, item: Item) -> Image.Image:
+    def read_image(self, item: Item, *, least_side: int | None = None) -> Image.Image:
         source = item.source
-        return open_image(self._read(source), max_pixels=self._max_pixels, name=source.path)
+        return open_image(
+            self._read(source),
+            max_pixels=self._max_pixels,
+            name=source.path,
+            least_side=least_side,
+        )
 
     def _read(self, source: Source) -> bytes:
         return read_source(source, max_bytes=self._max_bytes, hint=_TOO_LARGE)

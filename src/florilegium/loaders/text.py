@@ -81,7 +81,7 @@ class TextLoader:
                 references=tuple(references[ordinal]),
             )
 
-    def read_image(self, item: Item) -> Image.Image:
+    def read_image(self, item: Item, *, least_side: int | None = None) -> Image.Image:  # noqa: ARG002
         raise UnsupportedFileError(
             f"{item.source.path!r} is a text and holds no picture.",
             hint="Ask the loader of pictures for image items only.",

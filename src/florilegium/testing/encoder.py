@@ -11,6 +11,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from threading import Lock
 
 import numpy as np
 from PIL import Image
@@ -72,6 +73,7 @@ class FakeEncoder:
                 hint="Write e.g. `fake:32`.",
             )
         self._dim = dim
+        self._lock = Lock()
         self.calls: Counter[Modality] = Counter()
 
     @property
@@ -88,15 +90,22 @@ class FakeEncoder:
         return len(_words(text)) + 2  # two for the special tokens that real ones have
 
     def encode_texts(self, texts: Sequence[str], *, purpose: Purpose) -> Embeddings:  # noqa: ARG002
-        self.calls[Modality.TEXT] += len(texts)
+        self._count(Modality.TEXT, len(texts))
         return self._unit([self._count_words(text) for text in texts])
 
+    def prepare_image(self, image: Image.Image) -> Image.Image:
+        return image
+
     def encode_images(self, images: Sequence[Image.Image]) -> Embeddings:
-        self.calls[Modality.IMAGE] += len(images)
+        self._count(Modality.IMAGE, len(images))
         return self._unit([self._count_colours(image) for image in images])
 
     def close(self) -> None:
         """Do nothing: there is nothing to free."""
+
+    def _count(self, modality: Modality, inputs: int) -> None:
+        with self._lock:
+            self.calls[modality] += inputs
 
     def _count_words(self, text: str) -> Embeddings:
         counts = np.zeros(self._dim, dtype=np.float32)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,6 +27,7 @@ TEXTS = (
 )
 _COLOURS = ((220, 30, 30), (30, 160, 40), (20, 40, 200), (240, 220, 40))
 _ATOL = 1e-4
+_THREADS = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -215,6 +217,68 @@ class EncoderContract:
 
         assert (image.size, image.mode, image.tobytes()) == before
 
+    def test_a_picture_and_its_prepared_picture_have_the_same_row(self, encoder: Encoder) -> None:
+        """What `prepare_image` returns may be encoded instead of the picture.
+
+        If this fails: `prepare_image` and `encode_images` resize in two ways, or the second
+        resizes again what has its size already.
+        """
+        pictures = [*_pictures(), _gradient(900, 700), _gradient(40, 31), _gradient(1500, 3)]
+        if Modality.IMAGE not in encoder.info.modalities:
+            with pytest.raises(EncoderError):
+                encoder.prepare_image(pictures[0])
+            return
+
+        prepared = [encoder.prepare_image(picture) for picture in pictures]
+
+        rows = encoder.encode_images(pictures)
+        np.testing.assert_allclose(encoder.encode_images(prepared), rows, atol=_ATOL)
+
+    def test_preparing_makes_no_picture_larger_than_the_encoder_needs_it(
+        self, encoder: Encoder
+    ) -> None:
+        """A prepared picture is RGB, and a side is enlarged up to `info.image_side` only.
+
+        If this fails: `info.image_side` is not the side that pictures are scaled to, or
+        `prepare_image` returns something else than a small picture.
+        """
+        side = encoder.info.image_side
+        if Modality.IMAGE not in encoder.info.modalities:
+            assert side is None
+            return
+        assert side is None or side > 0
+        for width, height in ((900, 700), (40, 31), (1500, 3), (1, 1)):
+            picture = _gradient(width, height)
+            before = picture.tobytes()
+
+            prepared = encoder.prepare_image(picture)
+
+            assert prepared.mode == "RGB"
+            assert 0 < prepared.width <= max(width, side or 0)
+            assert 0 < prepared.height <= max(height, side or 0)
+            assert picture.tobytes() == before
+
+    def test_several_threads_may_use_one_encoder(self, encoder: Encoder) -> None:
+        """Threads may encode, prepare pictures and count tokens, also while weights load.
+
+        If this fails: weights are loaded twice or half, or calls share a work space; put a
+        lock where state changes.
+        """
+
+        def work(_: int) -> Embeddings:
+            encoder.count_tokens(TEXTS[0])
+            if Modality.IMAGE in encoder.info.modalities:
+                encoder.prepare_image(_pictures()[0])
+            return _encode_samples(encoder)
+
+        alone = work(0)
+        encoder.close()
+        with ThreadPoolExecutor(_THREADS) as pool:
+            together = list(pool.map(work, range(2 * _THREADS)))
+
+        for rows in together:
+            np.testing.assert_allclose(rows, alone, atol=_ATOL)
+
     def test_a_modality_that_is_not_offered_raises(self, encoder: Encoder) -> None:
         """A modality that is not in `info.modalities` raises EncoderError.
 
@@ -261,14 +325,24 @@ class EncoderContract:
 def _samples(modality: Modality) -> list[str | Image.Image]:
     if modality is Modality.TEXT:
         return list(TEXTS)
-    last = len(_COLOURS) - 1
-    return [_picture(_COLOURS[place], _COLOURS[last - place]) for place in range(len(_COLOURS))]
+    return [*_pictures()]
+
+
+def _pictures() -> list[Image.Image]:
+    return [_picture(*pair) for pair in zip(_COLOURS, reversed(_COLOURS), strict=True)]
 
 
 def _picture(ground: tuple[int, int, int], figure: tuple[int, int, int]) -> Image.Image:
     image = Image.new("RGB", (96, 64), ground)
     image.paste(figure, (10, 10, 40, 50))
     return image
+
+
+def _gradient(width: int, height: int) -> Image.Image:
+    """Return a picture of many colours, in which each pixel tells where it is."""
+    across, down = np.meshgrid(np.linspace(0, 255, width), np.linspace(0, 255, height))
+    bands = np.stack([across, down, 255 - across], axis=2)
+    return Image.fromarray(bands.astype(np.uint8))
 
 
 def _encode(

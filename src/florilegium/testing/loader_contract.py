@@ -5,9 +5,14 @@ A subclass gives a fixture `loader`, and `good_file` with the bytes of a file th
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
 import pytest
+from PIL import Image
 
 from florilegium.errors import SourceError
 from florilegium.ids import hash_bytes
@@ -16,6 +21,9 @@ from florilegium.types import Item, Modality, Source
 
 # Zero bytes and every other value: neither text nor a picture of any kind.
 GARBAGE = b"\0\1\2\3" + bytes(range(256)) * 4
+
+_THREADS = 4
+_SAME_COLOUR = 4  # of 255, in the mean of a sixteenth of a picture
 
 
 def a_source(root: Path, path: str, data: bytes) -> Source:
@@ -107,25 +115,79 @@ class LoaderContract:
         with pytest.raises(SourceError):
             list(loader.load(source))
 
-    def test_a_file_that_fails_yields_nothing_first(self, loader: Loader, source: Source) -> None:
-        """If this fails: read the file to its end before the first item is yielded."""
+    def test_a_damaged_file_fails_before_its_first_item_or_when_its_picture_is_read(
+        self, loader: Loader, source: Source
+    ) -> None:
+        """If this fails: read the file to its end, or the header of a picture, before yielding."""
+        whole = list(loader.load(source))
         source.file.write_bytes(source.file.read_bytes()[:40] + GARBAGE)
-        yielded: list[Item] = []
+        loaded: list[Item] = []
+
+        def read() -> None:
+            loaded.extend(loader.load(source))
+            for item in _pictures(loaded):
+                loader.read_image(item)
 
         with pytest.raises(SourceError):
-            yielded.extend(loader.load(source))
+            read()
 
-        assert yielded == []
+        assert len(loaded) in {0, len(whole)}
+
+    @pytest.mark.parametrize("least_side", [None, 8])
+    def test_a_picture_that_is_cut_off_is_never_half_read(
+        self, loader: Loader, source: Source, least_side: int | None
+    ) -> None:
+        """If this fails: decode to the last byte, and let no decoder make up what is missing."""
+        pictures = _pictures(list(loader.load(source)))
+        data = source.file.read_bytes()
+        source.file.write_bytes(data[: len(data) * 3 // 4])
+
+        for item in pictures:
+            with pytest.raises(SourceError):
+                loader.read_image(item, least_side=least_side)
 
     def test_every_image_item_can_be_read_as_it_is_displayed(
         self, loader: Loader, source: Source
     ) -> None:
         """If this fails: `read_image` must give RGB, upright, of the size that the item says."""
-        for item in loader.load(source):
-            if item.modality is Modality.IMAGE:
-                image = loader.read_image(item)
-                assert image.mode == "RGB"
-                assert image.size == (item.width, item.height)
+        for item in _pictures(list(loader.load(source))):
+            image = loader.read_image(item)
+            assert image.mode == "RGB"
+            assert image.size == (item.width, item.height)
+
+    @pytest.mark.parametrize("least_side", [1, 8, 20, 100, 10_000])
+    def test_a_picture_is_shrunk_to_no_fewer_pixels_than_asked_for(
+        self, loader: Loader, source: Source, least_side: int
+    ) -> None:
+        """If this fails: shrink less; the encoder has to scale the picture up again."""
+        for item in _pictures(list(loader.load(source))):
+            image, whole = loader.read_image(item, least_side=least_side), loader.read_image(item)
+            assert image.mode == "RGB"
+            assert min(least_side, whole.width) <= image.width <= whole.width
+            assert min(least_side, whole.height) <= image.height <= whole.height
+
+    def test_a_shrunk_picture_shows_the_same(self, loader: Loader, source: Source) -> None:
+        """If this fails: what is decoded small is turned, cropped, or in other colours."""
+        for item in _pictures(list(loader.load(source))):
+            small, whole = (
+                _thumbnail(loader.read_image(item, least_side=least_side))
+                for least_side in (16, None)
+            )
+            np.testing.assert_allclose(small, whole, atol=_SAME_COLOUR)
+
+    def test_several_threads_may_use_one_loader(self, loader: Loader, source: Source) -> None:
+        """If this fails: keep nothing in the loader that changes from one file to the next."""
+
+        def read(_: int) -> tuple[list[Item], list[bytes]]:
+            items = list(loader.load(source))
+            pictures = [loader.read_image(item, least_side=16) for item in _pictures(items)]
+            return items, [picture.tobytes() for picture in pictures]
+
+        alone = read(0)
+        with ThreadPoolExecutor(_THREADS) as pool:
+            together = list(pool.map(read, range(4 * _THREADS)))
+
+        assert all(one == alone for one in together)
 
     def test_the_picture_of_a_vanished_file_raises_a_source_error(
         self, loader: Loader, source: Source
@@ -137,3 +199,11 @@ class LoaderContract:
         for item in items:
             with pytest.raises(SourceError):
                 loader.read_image(item)
+
+
+def _pictures(items: Sequence[Item]) -> list[Item]:
+    return [item for item in items if item.modality is Modality.IMAGE]
+
+
+def _thumbnail(image: Image.Image) -> npt.NDArray[np.int16]:
+    return np.asarray(image.resize((4, 4), Image.Resampling.BILINEAR)).astype(np.int16)

@@ -53,11 +53,26 @@ def test_sizes_are_those_of_the_upright_picture(tmp_path: Path) -> None:
     assert loader.read_image(item).size == (20, 40)
 
 
-def test_a_file_that_is_cut_off_has_no_item(tmp_path: Path) -> None:
-    source = a_source(tmp_path, "a.jpg", picture()[:-60])
+def test_a_file_without_a_whole_header_has_no_item(tmp_path: Path) -> None:
+    source = a_source(tmp_path, "a.jpg", picture()[:60])
 
     with pytest.raises(UnreadableFileError, match=r"'a\.jpg' is damaged or cut off"):
         list(make_loader().load(source))
+
+
+@pytest.mark.parametrize("least_side", [None, 5])
+def test_a_file_that_is_cut_off_has_no_picture(tmp_path: Path, least_side: int | None) -> None:
+    source = a_source(tmp_path, "a.jpg", picture()[:-6])
+    [item] = make_loader().load(source)
+
+    with pytest.raises(UnreadableFileError, match=r"'a\.jpg' is damaged or cut off"):
+        make_loader().read_image(item, least_side=least_side)
+
+
+def test_a_photo_is_decoded_as_small_as_it_may_be(tmp_path: Path) -> None:
+    [item] = make_loader().load(a_source(tmp_path, "a.jpg", picture(orientation=6)))
+
+    assert make_loader().read_image(item, least_side=10).size == (10, 20)
 
 
 def test_an_empty_file_is_refused(tmp_path: Path) -> None:

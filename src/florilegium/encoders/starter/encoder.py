@@ -25,9 +25,11 @@ from florilegium.encoders.starter.labels import (
 )
 from florilegium.encoders.starter.network import (
     FEATURE_DIM,
+    IMAGE_SIZE,
     NETWORK_REVISION,
     WEIGHTS_SHA256,
     Network,
+    shrink,
 )
 from florilegium.errors import ConfigError, EncoderError, UnknownBackendError
 from florilegium.ids import hash_bytes
@@ -115,6 +117,7 @@ class StarterEncoder:
             max_text_tokens=texts.max_text_tokens,
             languages=texts.languages,
             unrelated=0.4,
+            image_side=IMAGE_SIZE,
         )
 
     def count_tokens(self, text: str) -> int:
@@ -126,6 +129,9 @@ class StarterEncoder:
             encoded = self._texts.encode_texts(texts, purpose=purpose)
             rows[:, : self._texts.info.dim] = self._load_space().centre(encoded)
         return rows
+
+    def prepare_image(self, image: Image.Image) -> Image.Image:
+        return shrink(image)
 
     def encode_images(self, images: Sequence[Image.Image]) -> Embeddings:
         batches = [

@@ -81,15 +81,20 @@ class Network:
             return self._session
 
 
-def to_pixels(image: Image.Image) -> npt.NDArray[np.uint8]:
-    """Return the whole picture as uint8 of shape (IMAGE_SIZE, IMAGE_SIZE, 3).
+def shrink(image: Image.Image) -> Image.Image:
+    """Return the whole picture as RGB of IMAGE_SIZE by IMAGE_SIZE pixels.
 
     Bicubic as in the network's training, but without its central crop and with the sides scaled
     apart: the crop suits test photos whose subject is in the middle, and would make whatever
     stands near the edge of a user's picture impossible to find.
     """
-    size = (IMAGE_SIZE, IMAGE_SIZE)
-    return np.asarray(image.convert("RGB").resize(size, Image.Resampling.BICUBIC), dtype=np.uint8)
+    colours = image if image.mode == "RGB" else image.convert("RGB")
+    return colours.resize((IMAGE_SIZE, IMAGE_SIZE), Image.Resampling.BICUBIC)
+
+
+def to_pixels(image: Image.Image) -> npt.NDArray[np.uint8]:
+    """Return the shrunk picture as uint8 of shape (IMAGE_SIZE, IMAGE_SIZE, 3)."""
+    return np.asarray(shrink(image), dtype=np.uint8)
 
 
 def _read_weights(file: Path | None) -> bytes:

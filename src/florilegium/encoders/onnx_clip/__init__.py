@@ -1,0 +1,1 @@
+"""CLIP-family models as ONNX graphs, without PyTorch."""

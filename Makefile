@@ -31,9 +31,12 @@ $(READY): pyproject.toml constraints.txt
 	@touch $@
 
 $(READY_TORCH): $(READY)
-	@echo "Installing PyTorch into .venv, for the comparison with the published implementation ..."
+	@echo "Installing PyTorch and OpenCLIP into .venv, for the comparison with the originals ..."
 	@$(PIP) install -qq -c constraints.txt torch==2.13.0
 	@$(PIP) install -qq --no-deps efficientnet_lite_pytorch==0.1.0
+	@# With their dependencies these would bring the libraries of graphics cards.
+	@$(PIP) install -qq -c constraints.txt --no-deps torchvision open_clip_torch timm
+	@$(PIP) install -qq -c constraints.txt ftfy onnxscript regex safetensors transformers
 	@touch $@
 
 demo: setup  ## Build a small library of real photographs and ask it questions.
@@ -42,7 +45,7 @@ demo: setup  ## Build a small library of real photographs and ask it questions.
 test: setup  ## Run all tests that need neither network, weights, GPU nor PyTorch.
 	$(BIN)/python -m pytest
 
-test-torch: $(READY_TORCH)  ## Compare the starter encoder with its PyTorch original.
+test-torch: $(READY_TORCH)  ## Compare encoders with their PyTorch originals.
 	$(BIN)/python -m pytest -m torch
 
 check: setup  ## Lint, format check, types, layers, shape.

@@ -27,7 +27,7 @@ EVALUATION_DATA = ROOT.parent / "shared" / "data"
 
 LEFT_OUT = {
     "network": "the default run is offline; run `pytest -m network`",
-    "model": "needs downloaded weights; run `pytest -m model`",
+    "model": "needs models in FLORILEGIUM_TEST_MODELS; run `pytest -m model`",
     "gpu": "needs an accelerator; run `pytest -m gpu`",
     "torch": "needs PyTorch, which is never installed by default; run `make test-torch`",
 }

@@ -131,7 +131,7 @@ class EncoderContract:
 
             rows = _encode(encoder, modality, order)
 
-            alone = np.concatenate([_encode(encoder, modality, [sample]) for sample in order])
+            alone = np.concatenate([_encode(encoder, modality, [sample]) for sample in order[:4]])
             nearest = (rows @ alone.T).argmax(axis=1)
             assert nearest.tolist() == [0, 1, 2, 3, 1]
             assert rows.shape == (5, encoder.info.dim)

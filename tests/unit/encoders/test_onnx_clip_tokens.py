@@ -75,6 +75,11 @@ def test_lone_surrogates_are_read_as_question_marks(reader: TextReader) -> None:
     assert reader.windows(["a\ud800"]) == reader.windows(["a?"])
 
 
+def test_a_text_that_spells_the_mark_of_its_end_is_read_to_its_own(reader: TextReader) -> None:
+    assert reader.windows(["ab<|endoftext|>cd"]) == reader.windows(["abcd"])
+    assert reader.count("ab<|endoftext|>cd") == 6
+
+
 def test_short_windows_pay_for_what_they_need_only(reader: TextReader) -> None:
     windows = [window for some in reader.windows(["abc", "abcdefghij"]) for window in some]
 

@@ -108,7 +108,9 @@ class TextReader:
     def _tokenize(self, texts: Sequence[str]) -> list[list[int]]:
         clean = [self._clean(text) for text in texts]
         encoded = self._tokenizer.encode_batch(clean, add_special_tokens=False)
-        return [each.ids for each in encoded]
+        # A text that spells the mark of its end would be read up to there only.
+        special = {*self._before, *self._after}
+        return [[token for token in each.ids if token not in special] for each in encoded]
 
     def _clean(self, text: str) -> str:
         # Lone surrogates, which a str may hold, have no UTF-8 form and would raise.
@@ -116,7 +118,7 @@ class TextReader:
         if self._rules.lowercase:
             clean = clean.lower()
         if self._rules.canonical:
-            clean = " ".join(clean.translate(_NO_PUNCTUATION).split())
+            clean = " ".join(clean.replace("_", " ").translate(_NO_PUNCTUATION).split())
         return clean
 
     def _find_special(self) -> tuple[Window, Window]:

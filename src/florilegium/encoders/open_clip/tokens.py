@@ -49,6 +49,7 @@ class TextReader:
         Raises:
             EncoderError: It is of an unknown kind, or leaves no room for a text.
         """
+        self.tokenizer = tokenizer
         self._rules = _rules(tokenizer)
         self._max_tokens = max_tokens
         self._causal = causal

@@ -67,7 +67,7 @@ class Towers:
             given = torch.from_numpy(ids).to(self._device)
             if ids.shape[1] == self._facts.max_tokens:
                 return self._model.encode_text(given)
-            return _encode_shorter(getattr(self._model, "text", self._model), given)
+            return encode_shorter(self._model, given)
 
         return self._run(forward, f"texts of {ids.shape} tokens")
 
@@ -95,7 +95,12 @@ def look_for_cuda() -> Cuda:
 
 
 def load_towers(facts: ModelFacts, way: Way) -> Towers:
-    """Return the model with its weights, fetched if they are those of a tag and not here yet.
+    """Return the towers of a model, loaded. Raises WeightsNotFoundError as `load_model` does."""
+    return Towers(load_model(facts, way), facts, way)
+
+
+def load_model(facts: ModelFacts, way: Way) -> Any:
+    """Return OpenCLIP's model with its weights, fetched if they are of a tag and not here yet.
 
     Raises:
         WeightsNotFoundError: They cannot be fetched or read, or are those of another model.
@@ -124,7 +129,7 @@ def load_towers(facts: ModelFacts, way: Way) -> Towers:
     _refuse_resized(file, shapes, model, facts)
     logger.info("%s: loaded from %s, %s in %s", facts.name.id, file, way.device, way.precision)
     # A new model is in the mode for training, in which batch norm and dropout mix rows.
-    return Towers(model.eval(), facts, way)
+    return model.eval()
 
 
 def _fetch(facts: ModelFacts) -> Path:
@@ -165,17 +170,18 @@ def _refuse_resized(
             )
 
 
-def _encode_shorter(tower: Any, ids: Any) -> Any:
-    """Return what `encode_text` would for ids padded to all positions.
+def encode_shorter(model: Any, ids: Any) -> Any:
+    """Return what `encode_text` of a causal model would for ids padded to all positions.
 
-    The tower is causal and reads the position of the end of a text, so what follows is not
-    missed; but OpenCLIP's own method takes all positions only.
+    The tower reads the position of the end of a text, so what follows is not missed; but
+    OpenCLIP's own method takes all positions only.
     """
+    tower = getattr(model, "text", model)
     length = ids.shape[1]
     dtype = tower.transformer.get_cast_dtype()
     states = tower.token_embedding(ids).to(dtype) + tower.positional_embedding[:length].to(dtype)
     states = tower.transformer(states, attn_mask=tower.attn_mask[:length, :length])
-    rows = tower.ln_final(states)[torch.arange(len(ids), device=ids.device), ids.argmax(dim=-1)]
+    rows = tower.ln_final(states)[torch.arange(ids.shape[0], device=ids.device), ids.argmax(dim=-1)]
     projection = tower.text_projection
     if projection is None:
         return rows

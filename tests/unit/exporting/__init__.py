@@ -1,0 +1,1 @@
+"""Tests; this file gives test modules of one name in two folders different names."""

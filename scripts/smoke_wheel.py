@@ -23,8 +23,9 @@ EXPECTED = (
     "florilegium/encoders/starter/labels.tsv",
     "florilegium/encoders/minilm_tokenizer.json",
     "florilegium/demo/articles/cat.md",
+    "florilegium/cards.toml",
 )  # fmt: skip
-FORBIDDEN = ("torch", "transformers", "pytest", "mypy", "sklearn", "skimage", "onnx")
+FORBIDDEN = ("torch", "transformers", "pytest", "mypy", "sklearn", "skimage", "onnx", "openvino")
 
 ARTICLE = (
     "# The Verren lighthouse\n\n"

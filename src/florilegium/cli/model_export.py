@@ -29,7 +29,9 @@ def export(
     source: Annotated[
         str,
         typer.Argument(
-            metavar="SOURCE", help="An OpenCLIP name and tag, or a transformers model or folder."
+            metavar="SOURCE",
+            help="open_clip:NAME/TAG, open_clip:NAME:CHECKPOINT, or a folder or hub repository "
+            "that transformers reads.",
         ),
     ],
     target: Annotated[

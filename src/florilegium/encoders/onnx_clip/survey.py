@@ -122,9 +122,7 @@ class _Survey:
                 hint=_HINT,
             )
         graph = self._graph(path, shape)
-        name = graph.inputs[0]
-        row = self._run(graph, {name: preprocessing.to_pixels([probe_image()])})
-        return graph, _as_tuple(row, path)
+        return graph, _as_tuple(self._run(graph, vision_probe(preprocessing, graph)), path)
 
     def text(
         self, path: str, tokenizer: str, rules: TextRules, *, settled: bool

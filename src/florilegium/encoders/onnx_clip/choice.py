@@ -138,7 +138,10 @@ def check_tower(tower: Tower, record: ModelRecord, chosen: Chosen, probe: Inputs
 
 
 class _Race:
-    """Candidates run one after another. The leader stays open, the others are closed."""
+    """Candidates run one after another, of which one at a time is in memory.
+
+    The last one stays open if it leads.
+    """
 
     def __init__(
         self,
@@ -168,6 +171,7 @@ class _Race:
                 self.left_out.append(LeftOut(name=name_engine(engine), reason=error.message))
 
     def _run_one(self, engine: Engine) -> None:
+        self._close_leader()
         tower = self._open_in(engine)
         try:
             _check_row(tower, engine, self._probe, self._row, exact=self._exact)
@@ -179,9 +183,12 @@ class _Race:
         if self.best and measured.rows_per_second <= _NEAR_TIE * self.best.rows_per_second:
             tower.close()
             return
+        self.leader, self.best = tower, measured
+
+    def _close_leader(self) -> None:
         if self.leader:
             self.leader.close()
-        self.leader, self.best = tower, measured
+        self.leader = None
 
     def _rate(self, tower: Tower) -> float:
         seconds = [_seconds_per_row(tower, self._probe, rows) for rows in self._batches]

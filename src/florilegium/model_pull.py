@@ -23,6 +23,7 @@ from florilegium.encoders.onnx_clip.record import (
 )
 from florilegium.encoders.onnx_clip.survey import survey_folder
 from florilegium.errors import WeightsNotFoundError
+from florilegium.ids import sha256_file
 from florilegium.model_cards import ModelCard, find_card
 from florilegium.model_files import select_files
 from florilegium.model_hub import INCOMPLETE_SUFFIX, HubFile, ModelHub, Repository, is_same
@@ -33,7 +34,6 @@ from florilegium.models import (
     InstalledModel,
     check_files,
     folder_size,
-    hash_file,
     model_name,
 )
 from florilegium.types import Precision
@@ -207,7 +207,7 @@ def _survey(
     known = {file.path for file in record.files}
     others = tuple(
         FileRecord(
-            path=path, sha256=hash_file(filling / path), size=(filling / path).stat().st_size
+            path=path, sha256=sha256_file(filling / path), size=(filling / path).stat().st_size
         )
         for path in _files_of(filling)
         if path not in known

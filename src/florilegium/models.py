@@ -5,7 +5,6 @@ Knows folders, records and hashes; no network, and nothing of what is in the wei
 
 from __future__ import annotations
 
-import hashlib
 import re
 import shutil
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ from pathlib import Path, PurePosixPath
 
 from florilegium.encoders.onnx_clip.record import RECORD_NAME, FileRecord, ModelRecord, read_record
 from florilegium.errors import WeightsNotFoundError
+from florilegium.ids import sha256_file
 from florilegium.model_cards import find_card
 
 PARTIAL_SUFFIX = ".partial"
@@ -175,12 +175,6 @@ def folder_size(folder: Path) -> int:
     return sum(path.lstat().st_size for path in folder.rglob("*") if path.is_file())
 
 
-def hash_file(file: Path) -> str:
-    """Return the SHA-256 of a file as hex. Raises OSError."""
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
 def is_inner_path(path: str) -> bool:
     """Return whether a path from elsewhere stays within the folder that it is put into."""
     parts = PurePosixPath(path).parts
@@ -202,7 +196,7 @@ def _check_file(path: Path, file: FileRecord) -> FileProblem | None:
     if size != file.size:
         message = f"has {size} bytes instead of {file.size}"
         return FileProblem(path=file.path, damage=Damage.CHANGED, message=message)
-    if hash_file(path) != file.sha256:
+    if sha256_file(path) != file.sha256:
         message = "has another SHA-256 than the record"
         return FileProblem(path=file.path, damage=Damage.CHANGED, message=message)
     return None

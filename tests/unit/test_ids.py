@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from florilegium.ids import hash_bytes, hash_file, item_id, record_id
+from florilegium.ids import hash_bytes, hash_file, item_id, record_id, sha256_file
 
 
 @pytest.mark.parametrize(
@@ -51,3 +51,11 @@ def test_a_path_that_is_no_unicode_has_an_id() -> None:
 
 def test_the_id_of_a_record_begins_with_its_items() -> None:
     assert record_id("abc", "window", 2) == "abc:window:2"
+
+
+def test_the_sha256_of_a_file_is_the_one_that_hubs_give(tmp_path: Path) -> None:
+    (tmp_path / "empty").write_bytes(b"")
+
+    assert sha256_file(tmp_path / "empty") == (
+        "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+    )

@@ -7,6 +7,7 @@ import pytest
 
 from florilegium.encoders.onnx_clip.record import RECORD_NAME
 from florilegium.errors import WeightsNotFoundError
+from florilegium.ids import sha256_file
 from florilegium.models import (
     Damage,
     InstalledModel,
@@ -14,7 +15,6 @@ from florilegium.models import (
     check_files,
     find_model,
     folder_size,
-    hash_file,
     installed_models,
     interrupted_models,
     is_inner_path,
@@ -192,7 +192,7 @@ def test_a_name_that_leads_out_of_the_folder_is_not_removed(models: Path, name: 
 def test_a_file_is_hashed_with_sha256(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"rose")
 
-    assert hash_file(tmp_path / "file") == hashlib.sha256(b"rose").hexdigest()
+    assert sha256_file(tmp_path / "file") == hashlib.sha256(b"rose").hexdigest()
 
 
 @pytest.mark.parametrize(

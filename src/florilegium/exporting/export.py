@@ -13,13 +13,12 @@ from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
 
-import numpy as np
 from PIL import Image
 
 from florilegium.config import EncoderConfig
 from florilegium.encoders.onnx_clip.encoder import OnnxClipEncoder
 from florilegium.encoders.onnx_clip.layouts import LAYOUTS, SUFFIXES
-from florilegium.encoders.onnx_clip.probe import PROBE_TEXT, probe_image
+from florilegium.encoders.onnx_clip.probe import PROBE_TEXT, cosine, probe_image
 from florilegium.encoders.onnx_clip.record import (
     RECORD_NAME,
     ModelRecord,
@@ -159,11 +158,11 @@ def _compare(record: ModelRecord, expected: tuple[Rows, Rows]) -> None:
     for what, found, row in zip(
         ("pictures", "texts"), (variant.image_row, variant.text_row), expected, strict=True
     ):
-        cosine = _cosine(np.asarray(found, dtype=np.float32), row)
-        if not cosine >= _LEAST_COSINE:
+        similarity = cosine(found, row) if len(found) == len(row) else 0.0
+        if not similarity >= _LEAST_COSINE:
             raise EncoderError(
                 f"The graph of {what} gives another row than the model itself: their cosine is "
-                f"{cosine:.5f}.",
+                f"{similarity:.5f}.",
                 hint="This model cannot be exported; use `open_clip` instead.",
             )
 
@@ -227,8 +226,3 @@ def _rows(folder: Path, precision: Precision, pictures: Sequence[Image.Image]) -
     finally:
         encoder.close()
         shutil.rmtree(folder / ".cache", ignore_errors=True)
-
-
-def _cosine(one: Rows, other: Rows) -> float:
-    length = float(np.linalg.norm(one) * np.linalg.norm(other))
-    return float(one @ other) / length if one.shape == other.shape and length else 0.0

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
-from florilegium.encoders.onnx_clip.probe import PROBE_TEXT, probe_image
+from florilegium.encoders.onnx_clip.probe import PROBE_TEXT, cosine, probe_image
 from florilegium.ids import hash_bytes
 
 
@@ -26,3 +27,10 @@ def test_a_turned_or_mirrored_picture_is_another_one() -> None:
 def test_the_text_has_capitals_and_punctuation() -> None:
     assert PROBE_TEXT.lower() != PROBE_TEXT
     assert not PROBE_TEXT.replace(" ", "").isalnum()
+
+
+def test_rows_are_compared_by_their_direction() -> None:
+    assert cosine((3, 4), (6, 8)) == pytest.approx(1)
+    assert cosine((1, 0), (0, 2)) == 0
+    assert cosine((1, 0), (-2, 0)) == pytest.approx(-1)
+    assert cosine((0, 0), (1, 0)) == 0

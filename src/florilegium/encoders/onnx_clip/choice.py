@@ -34,6 +34,7 @@ from florilegium.encoders.onnx_clip.chosen import (
     recall,
     remember,
 )
+from florilegium.encoders.onnx_clip.probe import cosine
 from florilegium.encoders.onnx_clip.processor import processor_name, usable_threads
 from florilegium.encoders.onnx_clip.record import Graph, ModelRecord, Variant
 from florilegium.encoders.onnx_clip.tower import Engine, Inputs, Tower
@@ -206,12 +207,11 @@ def _check_row(
     found = np.asarray(tower.run(probe)[0], dtype=np.float64)
     if found.shape != row.shape:
         raise EncoderError(f"its row has {len(found)} numbers, but {len(row)} are expected")
-    length = np.linalg.norm(found) * np.linalg.norm(row)
-    cosine = float(found @ row / length) if length else 0.0
+    similarity = cosine(found, row)
     least = _LEAST_COSINE_FP32 if exact and engine.precision == "fp32" else _LEAST_COSINE
-    if not cosine >= least:
+    if not similarity >= least:
         raise EncoderError(
-            f"its row and that of the model's record have a cosine of {cosine:.4f} only"
+            f"its row and that of the model's record have a cosine of {similarity:.4f} only"
         )
 
 

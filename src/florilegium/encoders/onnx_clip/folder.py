@@ -16,9 +16,9 @@ from florilegium.encoders.onnx_clip.record import (
     read_record,
     write_record,
 )
-from florilegium.encoders.onnx_clip.survey import hash_path, survey_folder
+from florilegium.encoders.onnx_clip.survey import survey_folder
 from florilegium.errors import UnknownBackendError, WeightsNotFoundError
-from florilegium.ids import hash_bytes
+from florilegium.ids import hash_bytes, sha256_file
 
 logger = logging.getLogger(__name__)
 
@@ -83,7 +83,7 @@ def check_file(folder: Path, file: FileRecord) -> Path:
     try:
         size, found = path.stat().st_size, ""
         if size == file.size:
-            found = hash_path(path)
+            found = sha256_file(path)
     except OSError as error:
         raise WeightsNotFoundError(
             f"The model folder {str(folder)!r} has no readable file {file.path!r}: "

@@ -5,7 +5,6 @@ What the configuration does not say is found out by running the graphs on the se
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -24,7 +23,7 @@ from florilegium.encoders.onnx_clip.onnxruntime_tower import (
     describe_graph,
     open_onnxruntime_tower,
 )
-from florilegium.encoders.onnx_clip.probe import PROBE_TEXT, probe_image
+from florilegium.encoders.onnx_clip.probe import PROBE_TEXT, cosine, probe_image
 from florilegium.encoders.onnx_clip.processor import usable_threads
 from florilegium.encoders.onnx_clip.record import (
     RECORD_NAME,
@@ -37,6 +36,7 @@ from florilegium.encoders.onnx_clip.record import (
 from florilegium.encoders.onnx_clip.tokens import TextReader, as_inputs, is_mask
 from florilegium.encoders.onnx_clip.tower import Engine, Inputs, Tower
 from florilegium.errors import EncoderError, WeightsNotFoundError
+from florilegium.ids import sha256_file
 from florilegium.preprocessing import Preprocessing
 from florilegium.types import Embeddings, Precision
 
@@ -149,7 +149,7 @@ class _Survey:
             row = self._text_row(graph, tokenizer, short)
         except EncoderError:
             row = np.zeros_like(full)  # its positions are fixed though its shape does not say so
-        same = row.shape == full.shape and _cosine(row, full) > _SAME
+        same = row.shape == full.shape and cosine(row, full) > _SAME
         return replace(rules, fixed_length=not same), _as_tuple(full, path), graph
 
     def _text_row(self, graph: Graph, tokenizer: str, rules: TextRules) -> Embeddings:
@@ -199,12 +199,6 @@ def text_probe(reader: TextReader, graph: Graph) -> Inputs:
     return as_inputs(batch, graph.inputs)
 
 
-def hash_path(file: Path) -> str:
-    """Return the SHA-256 of a file as hex. Raises OSError."""
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
 def _rules(configuration: Configuration, tokenizer: str, length: int | None) -> TextRules:
     pad = 0
     if configuration.pad_token is not None:
@@ -245,7 +239,7 @@ def _check_variants(variants: Mapping[Precision, Variant]) -> int:
                 hint=_HINT,
             )
         for row, exact in ((image, first.image_row), (text, first.text_row)):
-            if len(row) != len(exact) or _cosine(np.array(row), np.array(exact)) < _NEAR:
+            if len(row) != len(exact) or cosine(row, exact) < _NEAR:
                 raise EncoderError(
                     f"The graphs in {precision} give other rows than the first pair, so they are "
                     "of another model.",
@@ -263,11 +257,6 @@ def _as_tuple(row: Embeddings, path: str) -> tuple[float, ...]:
     return tuple(float(f"{value:.8g}") for value in row)
 
 
-def _cosine(one: Embeddings, other: Embeddings) -> float:
-    length = float(np.linalg.norm(one) * np.linalg.norm(other))
-    return float(one @ other) / length if length else 0.0
-
-
 def _list(folder: Path) -> list[str]:
     if not folder.is_dir():
         raise WeightsNotFoundError(
@@ -280,4 +269,4 @@ def _list(folder: Path) -> list[str]:
 
 def _file_record(folder: Path, path: str) -> FileRecord:
     file = folder / path
-    return FileRecord(path=path, sha256=hash_path(file), size=file.stat().st_size)
+    return FileRecord(path=path, sha256=sha256_file(file), size=file.stat().st_size)

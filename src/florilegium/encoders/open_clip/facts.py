@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-import hashlib
 import json
 import textwrap
 from collections.abc import Mapping
@@ -19,7 +18,7 @@ from florilegium.encoders.open_clip.naming import DEFAULT_MODEL, ModelName
 from florilegium.encoders.open_clip.package import open_clip
 from florilegium.encoders.open_clip.tokens import TextReader
 from florilegium.errors import EncoderError, UnknownBackendError, WeightsNotFoundError
-from florilegium.ids import hash_bytes
+from florilegium.ids import hash_bytes, sha256_file
 from florilegium.preprocessing import Preprocessing
 
 CONFIG_NAME = "open_clip_config.json"
@@ -212,8 +211,7 @@ def _is_causal(config: Mapping[str, Any]) -> bool:
 
 def _hash(checkpoint: Path) -> str:
     try:
-        with checkpoint.open("rb") as stream:
-            return hashlib.file_digest(stream, "sha256").hexdigest()
+        return sha256_file(checkpoint)
     except OSError as error:
         raise WeightsNotFoundError(
             f"The checkpoint {str(checkpoint)!r} cannot be read: {error.strerror}."

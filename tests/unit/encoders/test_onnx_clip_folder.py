@@ -36,12 +36,23 @@ def test_a_folder_is_found_by_its_path(tmp_path: Path, monkeypatch: pytest.Monke
 
 
 @pytest.mark.usefixtures("models")
-@pytest.mark.parametrize("name", ["absent", "~nobody-of-this-name/x", "a/b/c"])
+@pytest.mark.parametrize("name", ["absent", "owner/absent"])
 def test_a_model_that_is_nowhere_is_named_with_the_way_to_get_it(name: str) -> None:
     with pytest.raises(WeightsNotFoundError, match="There is no model") as caught:
         find_folder(name)
 
     assert f"models pull {name}" in (caught.value.hint or "")
+
+
+@pytest.mark.usefixtures("models")
+@pytest.mark.parametrize("name", ["/no/such/model.onnx", "~nobody-of-this-name/x", "a/b/c", "./x"])
+def test_a_path_that_is_nowhere_is_not_to_be_pulled(name: str) -> None:
+    with pytest.raises(WeightsNotFoundError, match="There is no model") as caught:
+        find_folder(name)
+
+    assert (
+        caught.value.hint == "Give the path of the folder that holds the graphs and the tokenizer."
+    )
 
 
 @pytest.mark.parametrize("name", ["", "  "])

@@ -123,6 +123,15 @@ def test_a_padding_token_that_the_tokenizer_lacks_is_refused(tmp_path: Path) -> 
         survey_folder(tmp_path, id="tiny")
 
 
+@pytest.mark.parametrize("content", [b"<html>please log in</html>", b"\x89PNG\r\n\xff"])
+def test_a_file_that_is_no_tokenizer_is_refused(tmp_path: Path, content: bytes) -> None:
+    write_tiny_clip(tmp_path)
+    (tmp_path / "tokenizer.json").write_bytes(content)
+
+    with pytest.raises(EncoderError, match="tokenizer of the model cannot be read"):
+        survey_folder(tmp_path, id="tiny")
+
+
 def test_a_folder_without_graphs_is_refused(tmp_path: Path) -> None:
     write_tiny_clip(tmp_path)
     (tmp_path / TEXT).unlink()

@@ -49,7 +49,9 @@ def find_folder(model: str) -> Path:
     raise WeightsNotFoundError(
         f"There is no model {model!r}: neither in {str(models_folder())!r} nor a folder of this "
         "path.",
-        hint=f"Run `florilegium models pull {model}`, or `florilegium models list`.",
+        hint="Give the path of the folder that holds the graphs and the tokenizer."
+        if _is_path(model)
+        else f"Run `florilegium models pull {model}`, or `florilegium models list`.",
     )
 
 
@@ -103,6 +105,11 @@ def check_file(folder: Path, file: FileRecord) -> Path:
             hint=_mend(folder),
         )
     return path
+
+
+def _is_path(model: str) -> bool:
+    # What pulling takes has one slash at most, and begins with a letter or a digit.
+    return model.startswith((".", "~", "/")) or model.count("/") > 1
 
 
 def _cached(folder: Path, cache_folder: Path) -> Path:

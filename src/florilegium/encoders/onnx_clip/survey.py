@@ -10,7 +10,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from tokenizers import Tokenizer
 
 from florilegium.encoders.onnx_clip.configuration import (
     Configuration,
@@ -33,7 +32,12 @@ from florilegium.encoders.onnx_clip.record import (
     TextRules,
     Variant,
 )
-from florilegium.encoders.onnx_clip.tokens import TextReader, as_inputs, is_mask
+from florilegium.encoders.onnx_clip.tokens import (
+    TextReader,
+    as_inputs,
+    is_mask,
+    parse_tokenizer,
+)
 from florilegium.encoders.onnx_clip.tower import Engine, Inputs, Tower
 from florilegium.errors import EncoderError, WeightsNotFoundError
 from florilegium.ids import sha256_file
@@ -78,7 +82,8 @@ def survey_folder(
         )
     first = next(iter(pairs.values()))
     configuration = read_configuration(folder, vision=first[0], text=first[1])
-    tokenizer = (folder / configuration.tokenizer).read_text(encoding="utf-8")
+    # What is no text at all is no tokenizer either, which is said where it is parsed.
+    tokenizer = (folder / configuration.tokenizer).read_text(encoding="utf-8", errors="replace")
     rules = _rules(configuration, tokenizer, _text_length(folder, first[1]))
     variants: dict[Precision, Variant] = {}
     for precision, (vision, text) in pairs.items():
@@ -202,7 +207,7 @@ def text_probe(reader: TextReader, graph: Graph) -> Inputs:
 def _rules(configuration: Configuration, tokenizer: str, length: int | None) -> TextRules:
     pad = 0
     if configuration.pad_token is not None:
-        found = Tokenizer.from_str(tokenizer).token_to_id(configuration.pad_token)
+        found = parse_tokenizer(tokenizer).token_to_id(configuration.pad_token)
         if found is None:
             raise EncoderError(
                 f"The tokenizer does not know the token {configuration.pad_token!r}, with which "

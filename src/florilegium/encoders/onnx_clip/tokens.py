@@ -43,13 +43,7 @@ class TextReader:
     def __init__(self, tokenizer: str, rules: TextRules) -> None:
         """Read the text of a `tokenizer.json`. Raises EncoderError if it is none."""
         self._rules = rules
-        try:
-            self._tokenizer = Tokenizer.from_str(tokenizer)
-        except Exception as error:  # the library has no type of its own for this
-            raise EncoderError(
-                f"The tokenizer of the model cannot be read: {error}.",
-                hint="Fetch or export the model again.",
-            ) from error
+        self._tokenizer = parse_tokenizer(tokenizer)
         self._tokenizer.no_truncation()
         self._tokenizer.no_padding()
         self._before, self._after = self._find_special()
@@ -128,6 +122,17 @@ class TextReader:
             if whole[start : start + len(plain)] == plain:
                 return tuple(whole[:start]), tuple(whole[start + len(plain) :])
         return (), ()
+
+
+def parse_tokenizer(text: str) -> Tokenizer:
+    """Return the tokenizer that a `tokenizer.json` describes. Raises EncoderError if it is none."""
+    try:
+        return Tokenizer.from_str(text)
+    except Exception as error:  # the library has no type of its own for this
+        raise EncoderError(
+            f"The tokenizer of the model cannot be read: {error}.",
+            hint="Fetch or export the model again.",
+        ) from error
 
 
 def as_inputs(batch: Batch, names: Sequence[str]) -> Mapping[str, Integers]:

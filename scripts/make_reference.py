@@ -92,12 +92,23 @@ ends with exit code 3.
 MODELS_INTRO = """\
 # Models that have a card
 
-`florilegium models pull NAME` fetches one of these, and `encoder.name = "onnx_clip:NAME"` uses it:
-[how to use CLIP](../how-to/use-clip.md). A card names only what was looked up; what it leaves out,
-the first pull records, and every later load enforces. Numbers are per cent, from the tables that
-are named under them, and were measured by others with the original weights. Sizes are of what is
-fetched in fp32.
+`florilegium models pull NAME` fetches one of these and prints the setting that uses it. A card
+names only what was looked up; what it leaves out, the first pull records. Sizes are of what is
+fetched.
+"""
+ENCODERS_INTRO = """\
+## Encoders
 
+They find pictures by texts and texts by pictures: [how to use CLIP](../how-to/use-clip.md). Numbers
+are per cent, from the tables that are named under them, and were measured by others with the
+original weights. Sizes are of fp32.
+"""
+CHAT_MODELS_INTRO = """\
+## Chat models
+
+They read the question, the texts and the pictures that were found, and write the answer. `kind` is
+the backend that opens them. Files in GGUF are quantized, and come with the projector that reads
+pictures.
 """
 
 
@@ -170,27 +181,47 @@ def make_errors_page() -> str:
 def make_models_page() -> str:
     """Return the page of the model cards."""
     cards = read_cards()
-    tasks = list(dict.fromkeys(number.task for card in cards for number in card.numbers))
-    head = ["name", "model", "size", "dim", "languages", *tasks]
-    rows = [f"| {' | '.join(head)} |", "|---|---|--:|--:|---|" + "--:|" * len(tasks)]
-    rows += [f"| {' | '.join(_card_cells(card, tasks))} |" for card in cards]
-    sources = sorted({number.source for card in cards for number in card.numbers})
-    rows += ["", f"Sources: {'; '.join(sources)}.", "", "## Where they come from"]
+    encoders = [card for card in cards if card.encoder]
+    chat_models = [card for card in cards if card.chat_model]
+    rows = ["", "## Where they come from"]
     for card in cards:
         rows += ["", f"### `{card.name}`", "", *_card_lines(card)]
-    return HEAD + MODELS_INTRO + "\n".join(rows) + "\n"
-
-
-def _card_cells(card: ModelCard, tasks: list[str]) -> list[str]:
-    values = {number.task: f"{number.value:g}" for number in card.numbers}
-    return [
-        f"`{card.name}`",
-        card.title,
-        f"{card.size / 1e9:.2f} GB" if card.size else "",
-        str(card.dim or ""),
-        ", ".join(card.languages),
-        *(values.get(task, "") for task in tasks),
+    parts = [
+        MODELS_INTRO,
+        ENCODERS_INTRO,
+        *_encoder_rows(encoders),
+        "",
+        CHAT_MODELS_INTRO,
+        *_chat_model_rows(chat_models),
+        *rows,
     ]
+    return HEAD + "\n".join(parts) + "\n"
+
+
+def _encoder_rows(cards: list[ModelCard]) -> list[str]:
+    tasks = list(dict.fromkeys(number.task for card in cards for number in card.numbers))
+    rows = [_row("name", "model", "size", "dim", "languages", *tasks)]
+    rows += ["|---|---|--:|--:|---|" + "--:|" * len(tasks)]
+    for card in cards:
+        values = {number.task: f"{number.value:g}" for number in card.numbers}
+        numbers = [values.get(task, "") for task in tasks]
+        rows.append(_row(*_card_cells(card, str(card.dim or "")), *numbers))
+    sources = sorted({number.source for card in cards for number in card.numbers})
+    return [*rows, "", f"Sources: {'; '.join(sources)}."]
+
+
+def _chat_model_rows(cards: list[ModelCard]) -> list[str]:
+    rows = [_row("name", "model", "size", "kind", "languages"), "|---|---|--:|---|---|"]
+    return rows + [_row(*_card_cells(card, f"`{card.kind}`")) for card in cards]
+
+
+def _card_cells(card: ModelCard, more: str) -> list[str]:
+    size = f"{card.size / 1e9:.2f} GB" if card.size else ""
+    return [f"`{card.name}`", card.title, size, more, ", ".join(card.languages)]
+
+
+def _row(*cells: str) -> str:
+    return f"| {' | '.join(cells)} |"
 
 
 def _card_lines(card: ModelCard) -> list[str]:
@@ -199,6 +230,7 @@ def _card_lines(card: ModelCard) -> list[str]:
     return [
         card.about,
         "",
+        f"- setting `{card.setting}`",
         f"- repository `{card.source}`, revision {revision}",
         f"- licence: {licence.rstrip('.')}.",
     ]

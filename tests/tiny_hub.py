@@ -17,6 +17,8 @@ import pytest
 from huggingface_hub import constants
 
 FIRST, SECOND = "1" * 40, "2" * 40
+GGUF_MODEL, GGUF_PROJECTOR = "Tiny-Q4_K_M.gguf", "mmproj-Tiny-Q8_0.gguf"
+_LARGE = {".onnx", ".gguf", ".safetensors"}  # what a hub keeps outside of Git, with a SHA-256
 _API = re.compile(r"/api/models/(?P<name>[^/]+/[^/]+)(/revision/(?P<revision>[^/]+))?")
 _FILE = re.compile(r"/(?P<name>[^/]+/[^/]+)/resolve/(?P<revision>[^/]+)/(?P<path>.+)")
 _RANGE = re.compile(r"bytes=(\d+)-")
@@ -74,6 +76,41 @@ class TinyHub:
             return None
         data = file.read_bytes()
         return bytes(len(data)) if path in self.damaged else data
+
+
+def write_tiny_gguf(folder: Path, *paths: str) -> None:
+    """Write files that begin like GGUF: by default several quantizations and two projectors."""
+    quantizations = ("Tiny-Q8_0.gguf", "Tiny-F16.gguf", "mmproj-Tiny-F16.gguf")
+    for number, path in enumerate(paths or (GGUF_MODEL, GGUF_PROJECTOR, *quantizations)):
+        file = folder / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(b"GGUF" + (3).to_bytes(4, "little") + path.encode() * (number + 10))
+    (folder / "README.md").write_text("A tiny chat model.", encoding="utf-8")
+
+
+def write_tiny_transformers(folder: Path, *, parts: int = 1, **config: object) -> None:
+    """Write a folder as transformers writes it, and what is never to be fetched beside it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    known = {"model_type": "llava", "architectures": ["LlavaForConditionalGeneration"]}
+    texts = {
+        "config.json": json.dumps(known | config),
+        "generation_config.json": "{}",
+        "processor_config.json": "{}",
+        "preprocessor_config.json": "{}",
+        "chat_template.jinja": "{{ messages }}",
+        "tokenizer.json": "{}",
+        "tokenizer_config.json": "{}",
+        "modeling_tiny.py": "raise SystemExit",
+        "LICENSE": "Do as you like.",
+    }
+    names = [f"model-{part + 1:05}-of-{parts:05}.safetensors" for part in range(parts)]
+    if parts > 1:
+        texts["model.safetensors.index.json"] = json.dumps({"weight_map": dict.fromkeys(names)})
+    for path, text in texts.items():
+        (folder / path).write_text(text, encoding="utf-8")
+    for name in names if parts > 1 else ["model.safetensors"]:
+        (folder / name).write_bytes(name.encode() * 10)
+    (folder / "pytorch_model.bin").write_bytes(bytes(1000))
 
 
 @contextmanager
@@ -166,7 +203,7 @@ def _describe(path: Path, folder: Path) -> dict[str, object]:
         "size": len(data),
         "blobId": hashlib.sha1(b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest(),
     }
-    if path.suffix == ".onnx" or "data" in path.suffix:
+    if path.suffix in _LARGE or "data" in path.suffix:
         entry["lfs"] = {
             "sha256": hashlib.sha256(data).hexdigest(),
             "size": len(data),

@@ -12,6 +12,7 @@ from florilegium import (
     Answer,
     Citation,
     Event,
+    Failed,
     Finished,
     FlorilegiumError,
     Hit,
@@ -64,12 +65,14 @@ def ask_and_go_on(library: Library) -> str:
 
 
 def show_event(event: Event) -> str:
-    """The three kinds of event are all there are."""
+    """The four kinds of event are all there are."""
     match event:
         case Retrieved():
             return event.searched
         case Token():
             return event.text
+        case Failed():
+            return event.failure.message
         case Finished():
             return event.answer.text
         case _:

@@ -8,6 +8,19 @@ from typing import TYPE_CHECKING
 # The names below are imported when they are first used, so that `florilegium --help`, which
 # imports this package too, need not load numpy, Pillow and pydantic (docs/decisions/0006).
 if TYPE_CHECKING:
+    from florilegium.answers import (
+        Answer,
+        Candidate,
+        Citation,
+        Event,
+        Failed,
+        Failure,
+        Finished,
+        Identification,
+        Retrieved,
+        Token,
+        Turn,
+    )
     from florilegium.checks import Check
     from florilegium.errors import (
         ChatError,
@@ -15,6 +28,7 @@ if TYPE_CHECKING:
         ChatTimeoutError,
         ChatUnavailableError,
         ConfigError,
+        ContextExceededError,
         EncoderError,
         FileTooLargeError,
         FlorilegiumError,
@@ -36,23 +50,17 @@ if TYPE_CHECKING:
     from florilegium.report import FailedFile, IngestReport, Progress
     from florilegium.retrieve import Explanation, RankingSummary
     from florilegium.types import (
-        Answer,
-        Citation,
         Contribution,
-        Event,
-        Finished,
         Hit,
         Item,
         Modality,
-        Retrieved,
         Source,
         Span,
-        Token,
-        Turn,
     )
 
 __all__ = [
     "Answer",
+    "Candidate",
     "ChatError",
     "ChatRejectedError",
     "ChatTimeoutError",
@@ -60,15 +68,19 @@ __all__ = [
     "Check",
     "Citation",
     "ConfigError",
+    "ContextExceededError",
     "Contribution",
     "EncoderError",
     "Event",
     "Explanation",
+    "Failed",
     "FailedFile",
+    "Failure",
     "FileTooLargeError",
     "Finished",
     "FlorilegiumError",
     "Hit",
+    "Identification",
     "IndexLockedError",
     "IndexMismatchError",
     "IndexNotFoundError",
@@ -103,6 +115,7 @@ _HOMES = {
         "ChatTimeoutError",
         "ChatUnavailableError",
         "ConfigError",
+        "ContextExceededError",
         "EncoderError",
         "FileTooLargeError",
         "FlorilegiumError",
@@ -124,20 +137,26 @@ _HOMES = {
     "florilegium.library": ("Library", "Statistics"),
     "florilegium.report": ("FailedFile", "IngestReport", "Progress"),
     "florilegium.retrieve": ("Explanation", "RankingSummary"),
-    "florilegium.types": (
+    "florilegium.answers": (
         "Answer",
+        "Candidate",
         "Citation",
-        "Contribution",
         "Event",
+        "Failed",
+        "Failure",
         "Finished",
+        "Identification",
+        "Retrieved",
+        "Token",
+        "Turn",
+    ),
+    "florilegium.types": (
+        "Contribution",
         "Hit",
         "Item",
         "Modality",
-        "Retrieved",
         "Source",
         "Span",
-        "Token",
-        "Turn",
     ),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}

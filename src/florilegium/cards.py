@@ -45,6 +45,18 @@ def title_words(path: str) -> str:
     return " ".join(_words(stem)) or stem
 
 
+def picture_name(path: str) -> str:
+    """Return what a picture's path calls it: the words of its stem, or of its nearest folder.
+
+    Empty when neither has words: `IMG_0234.jpg` in the library's own folder.
+    """
+    pure = PurePosixPath(path)
+    for part in (pure.stem, *reversed(pure.parent.parts)):
+        if words := _words(part):
+            return " ".join(words)
+    return ""
+
+
 def _words(name: str) -> list[str]:
     plain = _PROGRAM.sub(" ", unicodedata.normalize("NFC", name).replace("_", " "))
     words = []

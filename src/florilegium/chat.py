@@ -1,67 +1,82 @@
-"""The flow from what was found to a streamed answer with citations, or to a refusal.
+"""The flow from a question to a streamed answer with citations, or to a refusal.
 
-Knows how a question leans on earlier turns, and in what order things happen; leaves searching,
-opening pictures and speaking to what it is given.
+Knows in what order things happen and what becomes of an answer whose chat model fails; leaves
+searching, opening pictures and speaking to what it is given.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 
 from PIL import Image
 
-from florilegium import prompt, questions
-from florilegium.citations import CitationParser, cite, strip_citations
-from florilegium.config import ChatConfig
-from florilegium.errors import ChatError, InvalidQueryError
-from florilegium.evidence import Evidence
-from florilegium.protocols import ChatModel
-from florilegium.types import (
+from florilegium import prompt
+from florilegium.answers import (
     Answer,
-    ChatOptions,
-    Delta,
     Event,
+    Failed,
+    Failure,
     Finished,
-    FinishReason,
-    Hit,
-    Item,
+    Identification,
     Retrieved,
     Token,
     Turn,
 )
+from florilegium.asking import (
+    Found,
+    Picture,
+    ShortReplies,
+    describe_identity,
+    identify_picture,
+    image_in_play,
+    search_text,
+)
+from florilegium.citations import CitationParser, cite, strip_citations
+from florilegium.config import ChatConfig
+from florilegium.errors import (
+    ChatError,
+    ChatTimeoutError,
+    ChatUnavailableError,
+    ContextExceededError,
+    InvalidQueryError,
+)
+from florilegium.protocols import ChatModel
+from florilegium.streams import closing_stream
+from florilegium.support import SupportMarker
+from florilegium.thinking import without_thoughts
+from florilegium.types import (
+    ChatModelInfo,
+    ChatOptions,
+    Delta,
+    FinishReason,
+    Item,
+)
+
+_SHRINK = (1.0, 0.6, 0.35)  # shares of the budget that are tried when a context turns out smaller
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
-    """What a search gave for a question: hits, best first, the evidence, and the words searched."""
+class Tools:
+    """What an answer is made with.
 
-    hits: tuple[Hit, ...]
-    evidence: Evidence
-    searched: str
+    Attributes:
+        search: Returns what was found for words and a picture; the third argument is the path of
+            the text that tells of what the picture was identified as.
+        chat_model: Who answers.
+        fallback: Opens the chat model that answers when the first cannot be reached, if any.
+        going_first: Makes others who compute here pause while a model in process speaks.
+        open_image: Returns the picture of an item, or raises SourceError.
+        config: How many sources and pictures the model gets, which confidence is enough, …
+    """
 
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Picture:
-    """The user's picture, with the content hash of its file where it is known."""
-
-    image: Image.Image
-    content_hash: str | None = None
-
-
-def search_text(question: str, history: Sequence[Turn]) -> str:
-    """Return what to search for: a follow-up ("And in winter?") brings its question along."""
-    return questions.search_text(question, [turn.question for turn in history])
-
-
-def image_in_play(image: Picture | None, history: Sequence[Turn]) -> Picture | None:
-    """Return the picture that a question is about: its own, or the last one of earlier turns."""
-    if image is not None:
-        return image
-    for turn in reversed(history):
-        if turn.image is not None:
-            return Picture(image=turn.image, content_hash=turn.image_hash)
-    return None
+    search: Callable[[str, Picture | None, str | None], Found]
+    chat_model: ChatModel
+    open_image: Callable[[Item], Image.Image]
+    config: ChatConfig
+    fallback: Callable[[], ChatModel] | None = None
+    going_first: Callable[[], AbstractContextManager[None]] = nullcontext
 
 
 def check_question(question: str, *, has_image: bool) -> None:
@@ -74,41 +89,30 @@ def check_question(question: str, *, has_image: bool) -> None:
 
 
 def answer_events(
-    question: str,
-    *,
-    found: Found,
-    image: Picture | None,
-    history: Sequence[Turn],
-    chat_model: ChatModel,
-    config: ChatConfig,
-    open_image: Callable[[Item], Image.Image],
+    question: str, *, image: Picture | None, history: Sequence[Turn], tools: Tools
 ) -> Iterator[Event]:
     """Return the events of one answer: Retrieved, then Tokens, then Finished.
 
     Closing the iterator early stops the chat model. Source number n is `Retrieved.hits[n - 1]`.
+    If the chat model cannot be reached, Failed comes before the tokens of the fallback; if it
+    fails after its first token, Failed comes after its last, and Finished keeps what was said.
 
     Args:
         question: As the user asked it; may be empty when there is a picture.
-        found: What was searched and found for it.
         image: The picture that came with this question; that of an earlier turn stays in play.
         history: Earlier turns, oldest first.
-        chat_model: Who answers.
-        config: How many sources and pictures it gets, and which confidence is enough.
-        open_image: Returns the picture of an item, or raises SourceError.
+        tools: What the answer is made with.
 
     Raises:
         InvalidQueryError: There are neither words nor a picture; raised before any event.
+        ChatError: The chat model refused, or failed before its first token and nothing stands in.
     """
     in_play = image_in_play(image, history)
     check_question(question, has_image=in_play is not None)
     asking = _Asking(
         question=question.strip(), image=image, in_play=in_play, history=tuple(history)
     )
-    hits = prompt.choose_sources(found.hits, max_sources=config.max_sources)
-    found = replace(found, hits=hits)
-    if not hits or found.evidence.confidence < config.min_confidence:
-        return _refuse(asking, found)
-    return _answer(asking, found, chat_model, config, open_image)
+    return _events(asking, tools)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -117,10 +121,14 @@ class _Asking:
     image: Picture | None
     in_play: Picture | None
     history: tuple[Turn, ...]
+    identification: Identification | None = None
 
     def retrieved(self, found: Found) -> Retrieved:
         return Retrieved(
-            hits=found.hits, searched=found.searched, with_image=self.in_play is not None
+            hits=found.hits,
+            searched=found.searched,
+            with_image=self.in_play is not None,
+            identification=self.identification,
         )
 
     def then(self, answer: str) -> tuple[Turn, ...]:
@@ -129,8 +137,54 @@ class _Asking:
             answer=answer,
             image=self.image.image if self.image else None,
             image_hash=self.image.content_hash if self.image else None,
+            identification=self.identification if self.image else None,
         )
         return (*self.history, turn)
+
+
+def _events(asking: _Asking, tools: Tools) -> Iterator[Event]:
+    replies = ShortReplies(tools.chat_model, max_tokens=tools.config.max_tokens)
+    searched = search_text(
+        asking.question, image=asking.image, history=asking.history, replies=replies
+    )
+    found = _search(searched, asking, None, tools)
+    if not found.hits or found.evidence.confidence < tools.config.min_confidence:
+        yield from _refuse(asking, found)
+        return
+    identification = identify_picture(
+        found,
+        question=asking.question,
+        image=asking.image,
+        history=asking.history,
+        replies=replies,
+    )
+    asking = replace(asking, identification=identification)
+    found = _read_about(asking, found, tools)
+    yield asking.retrieved(found)
+    if replies.failure is None:
+        yield from _answer(asking, found, tools)
+    else:
+        yield from _fall_back(asking, found, replies.failure, tools)
+
+
+def _search(text: str, asking: _Asking, about: str | None, tools: Tools) -> Found:
+    found = tools.search(text, asking.in_play, about)
+    hits = prompt.choose_sources(found.hits, max_sources=tools.config.max_sources)
+    return replace(found, hits=hits)
+
+
+def _read_about(asking: _Asking, found: Found, tools: Tools) -> Found:
+    """Return what is found when the text of what the model chose is read, by its name too."""
+    identification = asking.identification
+    if identification is None or identification.by != "model" or identification.chosen is None:
+        return found
+    chosen = identification.chosen
+    searched = found.searched
+    if chosen.name.casefold() not in searched.casefold():
+        searched = f"{chosen.name} {searched}".strip()
+    again = _search(searched, asking, chosen.path, tools)
+    # The gate was passed by what the user asked; the model's choice neither opens nor shuts it.
+    return replace(again, evidence=found.evidence) if again.hits else found
 
 
 def _refuse(asking: _Asking, found: Found) -> Iterator[Event]:
@@ -141,67 +195,135 @@ def _refuse(asking: _Asking, found: Found) -> Iterator[Event]:
 
 
 def _answer(
-    asking: _Asking,
-    found: Found,
-    chat_model: ChatModel,
-    config: ChatConfig,
-    open_image: Callable[[Item], Image.Image],
+    asking: _Asking, found: Found, tools: Tools, *, failure: Failure | None = None
 ) -> Iterator[Event]:
-    yield asking.retrieved(found)
-    sent = _prompt(asking, found, chat_model, config, open_image)
-    if not sent.hits:
-        raise ChatError(
-            f"None of {len(found.hits)} sources fits the context of {chat_model.info.id!r}.",
-            hint="Lower chat.max_tokens or chat.max_images, or give the model a larger context.",
-        )
-    options = ChatOptions(max_tokens=config.max_tokens, temperature=config.temperature)
-    parser = CitationParser(count=len(sent.hits))
-    spoken: list[str] = []
-    reason: FinishReason | None = None
-    stream = chat_model.stream(sent.messages, options=options)
+    reply = _Reply(question=asking.question)
     try:
-        for delta in stream:
-            reason = delta.finish_reason or reason
-            if text := parser.feed(delta.text):
-                spoken.append(text)
-                yield Token(text=text)
-    finally:
-        _close(stream)
-    if text := parser.finish():
-        spoken.append(text)
+        yield from _speak(asking, found, tools, reply)
+    except ChatError as error:
+        if not reply.text.strip():
+            yield from _fall_back(asking, found, error, tools)
+            return
+        failure = _failure(error, tools.config)
+        if text := reply.finish():
+            yield Token(text=text)
+        yield Failed(failure=failure)
+    text = reply.text
+    refused = prompt.is_refusal(strip_citations(text))
+    notes = tuple(reply.notes(refused=refused, config=tools.config))
+    model = tools.chat_model.info.id
+    yield _finished(asking, found, text, refused=refused, notes=notes, model=model, failure=failure)
+
+
+def _fall_back(asking: _Asking, found: Found, error: ChatError, tools: Tools) -> Iterator[Event]:
+    """Answer with the fallback if the chat model is out of reach; raise every other error."""
+    if tools.fallback is None or not isinstance(error, ChatUnavailableError | ChatTimeoutError):
+        raise error
+    failure = replace(_failure(error, tools.config), stands_in=True)
+    yield Failed(failure=failure)
+    standing_in = replace(tools, chat_model=tools.fallback(), fallback=None)
+    yield from _answer(asking, found, standing_in, failure=failure)
+
+
+def _speak(asking: _Asking, found: Found, tools: Tools, reply: _Reply) -> Iterator[Event]:
+    """Yield the tokens of the reply; ask for less when the context turns out too small."""
+    info = tools.chat_model.info
+    config = tools.config
+    options = ChatOptions(max_tokens=config.max_tokens, temperature=config.temperature)
+    budget = None if info.context_tokens is None else info.context_tokens - config.max_tokens
+    for share in _SHRINK:
+        smaller = None if budget is None else int(budget * share)
+        sent = _prompt(asking, found, info, tools, smaller)
+        reply.begin(sent)
+        try:
+            stream = tools.chat_model.stream(sent.messages, options=options)
+            courtesy = tools.going_first() if info.in_process else nullcontext()
+            with courtesy, closing_stream(stream) as deltas:
+                for delta in without_thoughts(deltas):
+                    if text := reply.feed(delta):
+                        yield Token(text=text)
+            break
+        except ContextExceededError:
+            if reply.text or share == _SHRINK[-1]:
+                raise
+            budget = prompt.estimate_messages(sent.messages, info.image_tokens)
+    if text := reply.finish():
         yield Token(text=text)
-    reply = "".join(spoken)
-    if not reply.strip():
+    if not reply.text.strip():
         raise ChatError(
-            f"The chat model {chat_model.info.id!r} replied with nothing.",
+            f"The chat model {info.id!r} replied with nothing.",
             hint="Ask again, or configure another chat model.",
         )
-    refused = prompt.is_refusal(strip_citations(reply))
-    notes = (*sent.left_out, *_notes(parser, reason, config))
-    if not refused and not parser.numbers:
-        notes = (*notes, "The reply cites no source.")
-    yield _finished(asking, found, reply, refused=refused, notes=notes)
 
 
 def _prompt(
-    asking: _Asking,
-    found: Found,
-    chat_model: ChatModel,
-    config: ChatConfig,
-    open_image: Callable[[Item], Image.Image],
+    asking: _Asking, found: Found, info: ChatModelInfo, tools: Tools, budget: int | None
 ) -> prompt.Prompt:
-    info = chat_model.info
-    room = None if info.context_tokens is None else info.context_tokens - config.max_tokens
-    return prompt.build_messages(
+    config = tools.config
+    sent = prompt.build_messages(
         asking.question,
         hits=found.hits,
         image=asking.in_play.image if asking.in_play else None,
+        identified=describe_identity(asking.identification),
         history=[replace(turn, answer=strip_citations(turn.answer)) for turn in asking.history],
-        persona=config.persona,
-        max_images=min(config.max_images, info.max_images),
-        budget=room,
-        open_image=open_image,
+        rules=prompt.Rules(persona=config.persona, own_knowledge=config.own_knowledge),
+        limits=prompt.Limits(
+            max_images=min(config.max_images, info.max_images),
+            budget=budget,
+            image_tokens=info.image_tokens,
+        ),
+        open_image=tools.open_image,
     )
+    if not sent.hits:
+        raise ContextExceededError(
+            f"None of {len(found.hits)} sources fits the context of {info.id!r}.",
+            hint="Lower chat.max_tokens or chat.max_images, or give the model a larger context.",
+        )
+    return sent
+
+
+class _Reply:
+    """A reply on its way from the chat model to the user: citations checked, support marked."""
+
+    def __init__(self, *, question: str) -> None:
+        self._question = question
+        self._reason: FinishReason | None = None
+        self._left_out: tuple[str, ...] = ()
+        self._parser = CitationParser(count=0)
+        self._marker = SupportMarker(question=question, hits=())
+        self._spoken: list[str] = []
+
+    @property
+    def text(self) -> str:
+        return "".join(self._spoken)
+
+    def begin(self, sent: prompt.Prompt) -> None:
+        self._left_out = sent.left_out
+        self._parser = CitationParser(count=len(sent.hits))
+        self._marker = SupportMarker(question=self._question, hits=sent.hits)
+
+    def feed(self, delta: Delta) -> str:
+        self._reason = delta.finish_reason or self._reason
+        return self._keep(self._marker.feed(self._parser.feed(delta.text)))
+
+    def finish(self) -> str:
+        return self._keep(self._marker.feed(self._parser.finish()) + self._marker.finish())
+
+    def notes(self, *, refused: bool, config: ChatConfig) -> Iterator[str]:
+        yield from self._left_out
+        if self._parser.removed:
+            yield f"Citations of sources that do not exist were taken out: {self._parser.removed}."
+        if self._marker.marked:
+            yield f"Sentences that no source supports were marked: {self._marker.marked}."
+        if self._reason == "length":
+            yield f"The reply reached its limit of {config.max_tokens} tokens."
+        if not refused and not self._parser.numbers:
+            yield "The reply cites no source."
+
+    def _keep(self, text: str) -> str:
+        if text:
+            self._spoken.append(text)
+        return text
 
 
 def _finished(
@@ -211,6 +333,8 @@ def _finished(
     *,
     refused: bool,
     notes: tuple[str, ...] = (),
+    model: str = "",
+    failure: Failure | None = None,
 ) -> Finished:
     answer = Answer(
         text=text,
@@ -219,22 +343,16 @@ def _finished(
         confidence=found.evidence.confidence,
         history=asking.then(text),
         hits=found.hits,
-        reasons=(*found.evidence.reasons, *notes),
+        reasons=found.evidence.reasons,
+        notes=notes,
+        searched=found.searched,
+        model=model,
+        identification=asking.identification,
+        failure=failure,
     )
     return Finished(answer=answer)
 
 
-def _notes(
-    parser: CitationParser, reason: FinishReason | None, config: ChatConfig
-) -> Iterator[str]:
-    if parser.removed:
-        yield f"Citations of sources that do not exist were taken out: {parser.removed}."
-    if reason == "length":
-        yield f"The reply reached its limit of {config.max_tokens} tokens."
-
-
-def _close(stream: Iterator[Delta]) -> None:
-    # The protocol promises an iterator that can be closed; a plain list iterator has no `close`.
-    close = getattr(stream, "close", None)
-    if close is not None:
-        close()
+def _failure(error: ChatError, config: ChatConfig) -> Failure:
+    # By the name in the settings: a chat model out of reach cannot say what it is.
+    return Failure(model=config.name, code=error.code, message=error.message, hint=error.hint)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from PIL import Image
 
-from florilegium.errors import FlorilegiumError
-from florilegium.protocols import Encoder, Tuned
-from florilegium.types import Modality
+from florilegium.errors import ChatError, FlorilegiumError
+from florilegium.protocols import ChatModel, Described, Encoder, Tuned
+from florilegium.streams import closing_stream
+from florilegium.types import ChatOptions, Message, Modality, TextPart
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,3 +41,21 @@ def try_encoder(encoder: Encoder) -> str:
         encoder.encode_texts(["a test"], purpose="query")
     found = f"{info.id}, {info.dim} dimensions"
     return f"{found}; {encoder.describe_engines()}" if isinstance(encoder, Tuned) else found
+
+
+def try_chat_model(chat_model: ChatModel) -> str:
+    """Say what the chat model is, and how soon it begins a reply. Raises FlorilegiumError."""
+    info = chat_model.info
+    found = chat_model.describe() if isinstance(chat_model, Described) else info.id
+    if not info.generative:
+        return found
+    asked = Message(role="user", parts=(TextPart(text="Say yes."),))
+    started = time.perf_counter()
+    with closing_stream(chat_model.stream([asked], options=ChatOptions(max_tokens=8))) as stream:
+        said = any(delta.text.strip() for delta in stream)
+    if not said:
+        raise ChatError(
+            f"The chat model {info.id!r} replied with nothing to a short question.",
+            hint="Try another model, or look into the log of its server.",
+        )
+    return f"{found}; replied in {time.perf_counter() - started:.1f} s"

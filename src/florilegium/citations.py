@@ -8,7 +8,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from florilegium.types import Citation, Hit, Modality, Span
+from florilegium.answers import Citation
+from florilegium.types import (
+    Hit,
+    Modality,
+    Span,
+)
 
 _LONGEST_BODY = 60
 _BODY = r"[ \t\d,，、;；–-]"
@@ -73,6 +78,12 @@ class CitationParser:
 def strip_citations(text: str) -> str:
     """Return `text` without its citation markers."""
     return _MARKER.sub("", text)
+
+
+def cited_numbers(text: str) -> list[int]:
+    """Return the numbers of the citation markers in `text`, each once, in order."""
+    numbers = [n for match in _MARKER.finditer(text) for n in _numbers_of(match["body"])]
+    return list(dict.fromkeys(numbers))
 
 
 def cite(text: str, hits: Sequence[Hit]) -> tuple[Citation, ...]:

@@ -10,10 +10,10 @@ import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 import platformdirs
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, ValidationError
 
 from florilegium.errors import ConfigError
 
@@ -103,8 +103,44 @@ class ChatConfig(_Section):
     """How questions are answered."""
 
     name: str = Field("extractive", description="Backend of the chat model, `kind:model`.")
+    base_url: str = Field(
+        "", description="Address of an OpenAI-compatible server, e.g. `http://localhost:11434/v1`."
+    )
+    api_key_env: str = Field(
+        "", description="Name of the environment variable that holds the server's key."
+    )
+    timeout: float = Field(
+        120.0, gt=0, le=3600, description="Longest wait for the next piece of a reply, in seconds."
+    )
+    retries: int = Field(
+        2, ge=0, le=10, description="Tries after the first when a server is down or busy."
+    )
+    vision: Literal["auto", "yes", "no"] = Field(
+        "auto", description="Whether the model sees pictures; `auto` finds out by trying."
+    )
+    context_tokens: int = Field(
+        0, ge=0, le=10_000_000, description="Context of the model in tokens; 0 asks the model."
+    )
+    mmproj: str = Field(
+        "", description="GGUF file of the vision part; empty takes the one beside the model."
+    )
+    threads: int = Field(
+        0,
+        ge=0,
+        le=256,
+        description="Threads of a model in process; 0 leaves the choice to its backend.",
+    )
+    device: Literal["auto", "cpu", "cuda", "mps"] = Field(
+        "auto", description="Where PyTorch runs; `auto` takes an accelerator if there is one."
+    )
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = Field(
+        "auto", description="Numbers that PyTorch computes with; `auto` takes what fits the device."
+    )
     persona: str = Field(
         "", max_length=2000, description='Who answers, e.g. "an expert in flowers".'
+    )
+    own_knowledge: bool = Field(
+        True, description="Whether the model may add what it knows, in a part marked as such."
     )
     max_sources: int = Field(6, ge=1, le=50, description="Hits that the chat model is given.")
     max_images: int = Field(4, ge=0, le=64, description="Pictures that the chat model is given.")
@@ -113,6 +149,19 @@ class ChatConfig(_Section):
     min_confidence: Fraction = Field(
         0.5, description="Evidence below this is refused, from 0 (answer always) to 1."
     )
+
+    _api_key: SecretStr | None = PrivateAttr(None)
+
+    @property
+    def api_key(self) -> SecretStr | None:
+        """The value of the variable that `api_key_env` names, as `load_settings` found it."""
+        return self._api_key
+
+    def with_api_key(self, key: SecretStr) -> Self:
+        """Return a copy that holds this key."""
+        copy = self.model_copy()
+        copy._api_key = key
+        return copy
 
 
 class Config(_Section):
@@ -168,7 +217,7 @@ def load_settings(
         config = Config.model_validate(_nest(values))
     except ValidationError as error:
         raise _explain(error, origins) from error
-    return Settings(config=config, origins=origins)
+    return Settings(config=_with_secrets(config, variables, origins), origins=origins)
 
 
 def write_settings(file: Path, values: Mapping[str, object]) -> None:
@@ -235,6 +284,23 @@ def _read_toml(file: Path) -> dict[str, Any]:
             f"The settings file {str(file)!r} is not valid TOML: {error}.",
             hint="Mend the line that is named, or remove the file to use the defaults.",
         ) from error
+
+
+def _with_secrets(
+    config: Config, variables: Mapping[str, str], origins: Mapping[str, str]
+) -> Config:
+    name = config.chat.api_key_env
+    if not name:
+        return config
+    key = variables.get(name, "").strip()
+    if not key:
+        origin = origins.get("chat.api_key_env", "a default")
+        raise ConfigError(
+            f"The setting 'chat.api_key_env' (from {origin}) names the environment variable "
+            f"{name!r}, which is not set.",
+            hint=f"Set {name} to the key of the server, or take the setting out.",
+        )
+    return config.model_copy(update={"chat": config.chat.with_api_key(SecretStr(key))})
 
 
 def _flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -20,6 +20,7 @@ FlorilegiumError
     ├── ChatUnavailableError    no connection, or 5xx after retries
     ├── ChatTimeoutError        no token within the limit
     ├── ChatRejectedError       the provider refused (key, size, policy)
+    │   └── ContextExceededError    the messages are longer than the model's context
     └── UnsupportedInputError   pictures to a text-only model
 """
 
@@ -154,6 +155,12 @@ class ChatRejectedError(ChatError):
     """The provider refused the request."""
 
     code = "chat_rejected"
+
+
+class ContextExceededError(ChatRejectedError):
+    """The messages and the reply do not fit the context of the chat model."""
+
+    code = "context_exceeded"
 
 
 class UnsupportedInputError(ChatError):

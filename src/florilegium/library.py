@@ -4,22 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 import filelock
 from PIL import Image
 
-from florilegium.chat import (
-    Found,
-    Picture,
-    answer_events,
-    check_question,
-    image_in_play,
-    search_text,
-)
-from florilegium.checks import Check, attempt, try_encoder
+from florilegium.answers import Answer, Event, Finished, Turn
+from florilegium.asking import Found, Picture
+from florilegium.chat import Tools, answer_events
+from florilegium.checks import Check, attempt, try_chat_model, try_encoder
 from florilegium.config import (
     CONFIG_NAME,
     INDEX_FOLDER,
@@ -27,6 +22,7 @@ from florilegium.config import (
     load_settings,
     write_settings,
 )
+from florilegium.courtesy import courteous, going_first
 from florilegium.errors import (
     ConfigError,
     FlorilegiumError,
@@ -42,7 +38,13 @@ from florilegium.ingest import ingest
 from florilegium.parts import Parts
 from florilegium.report import FailedFile, IngestReport, Progress
 from florilegium.retrieve import Explanation, retrieve
-from florilegium.types import Answer, Event, Finished, Hit, Item, Modality, Query, Space, Turn
+from florilegium.types import (
+    Hit,
+    Item,
+    Modality,
+    Query,
+    Space,
+)
 
 ImageLike = str | Path | bytes | Image.Image
 
@@ -223,6 +225,7 @@ class Library:
         *,
         image: ImageLike | None = None,
         history: Sequence[Turn] = (),
+        quote: bool = False,
     ) -> Answer:
         """Answer a question from the library, with citations.
 
@@ -230,12 +233,15 @@ class Library:
             question: The question; it may be empty when there is a picture.
             image: A picture that the question is about.
             history: `Answer.history` of the answer before, for a follow-up question.
+            quote: Answer with sentences of the library, whatever chat model is configured.
 
         Raises:
             InvalidQueryError: Neither question nor picture was given.
-            ChatError: The chat model failed.
+            ChatError: The chat model refused, or failed before it said anything. If it was out
+                of reach, the answer is quoted instead, and `Answer.failure` says so; what it had
+                said before it failed is kept there too.
         """
-        for event in self.stream(question, image=image, history=history):
+        for event in self.stream(question, image=image, history=history, quote=quote):
             if isinstance(event, Finished):
                 return event.answer
         raise StoreError("The answer ended without its last event.", hint="Report this defect.")
@@ -246,9 +252,13 @@ class Library:
         *,
         image: ImageLike | None = None,
         history: Sequence[Turn] = (),
+        quote: bool = False,
     ) -> Iterator[Event]:
-        """Answer as `ask` does, in events: Retrieved first, then Token by Token, then Finished."""
-        return self._events(question, image=image, history=history)
+        """Answer as `ask` does, in events: Retrieved first, then Token by Token, then Finished.
+
+        Failed comes where the chat model failed: before the tokens that stand in, or after its own.
+        """
+        return self._events(question, image=image, history=history, quote=quote)
 
     def statistics(self) -> Statistics:
         """Return how much is in the index. Raises IndexNotFoundError when there is none."""
@@ -286,14 +296,14 @@ class Library:
 
     def check(self) -> list[Check]:
         """Look at each part that this library needs and return what was found."""
-        checks = [
-            Check(name="settings", ok=True, message=f"profile {self.settings.config.profile}")
+        parts, profile = self._parts, self.settings.config.profile
+        return [
+            Check(name="settings", ok=True, message=f"profile {profile}"),
+            attempt("text encoder", lambda: try_encoder(parts.text_encoder())),
+            attempt("image-text encoder", lambda: try_encoder(parts.encoder())),
+            attempt("index", self._describe_index),
+            attempt("chat model", lambda: try_chat_model(parts.chat_model())),
         ]
-        checks.append(attempt("text encoder", lambda: try_encoder(self._parts.encoders()[1])))
-        checks.append(attempt("image-text encoder", lambda: try_encoder(self._parts.encoders()[0])))
-        checks.append(attempt("index", self._describe_index))
-        checks.append(attempt("chat model", lambda: self._parts.chat_model().info.id))
-        return checks
 
     def close(self) -> None:
         """Close all files and free all weights. The library can be used again afterwards."""
@@ -302,12 +312,7 @@ class Library:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     # -- wiring --
@@ -317,31 +322,41 @@ class Library:
         return retrieve(query, index=self._parts.index(), candidates=candidates)
 
     def _events(
-        self, question: str, *, image: ImageLike | None, history: Sequence[Turn]
+        self, question: str, *, image: ImageLike | None, history: Sequence[Turn], quote: bool
     ) -> Iterator[Event]:
         image_now, image_hash = self._picture(image)
         own = Picture(image=image_now, content_hash=image_hash) if image_now is not None else None
-        in_play = image_in_play(own, history)
-        check_question(question, has_image=in_play is not None)
-        searched = search_text(question, history)
-        explanation = self._retrieve(
-            Query(
-                text=searched,
-                image=in_play.image if in_play else None,
-                image_hash=in_play.content_hash if in_play else None,
-                top_k=max(
-                    self.settings.config.chat.max_sources, self.settings.config.retrieval.top_k
-                ),
-            )
-        )
         yield from answer_events(
             question,
-            found=Found(hits=explanation.hits, evidence=explanation.evidence, searched=searched),
             image=own,
             history=history,
-            chat_model=self._parts.chat_model(),
-            config=self.settings.config.chat,
-            open_image=self.read_image,
+            tools=Tools(
+                search=self._find,
+                chat_model=self._parts.quoting_model() if quote else self._parts.chat_model(),
+                fallback=self._parts.quoting_model,
+                open_image=self.read_image,
+                going_first=partial(going_first, self.root / INDEX_FOLDER),
+                config=self.settings.config.chat,
+            ),
+        )
+
+    def _find(self, text: str, picture: Picture | None, about: str | None) -> Found:
+        config = self.settings.config
+        explanation = self._retrieve(
+            Query(
+                text=text,
+                image=picture.image if picture else None,
+                image_hash=picture.content_hash if picture else None,
+                about=about,
+                top_k=max(config.chat.max_sources, config.retrieval.top_k),
+            )
+        )
+        return Found(
+            hits=explanation.hits,
+            evidence=explanation.evidence,
+            searched=text,
+            candidates=explanation.candidates,
+            is_known=explanation.is_known,
         )
 
     def _picture(self, image: ImageLike | None) -> tuple[Image.Image | None, str | None]:
@@ -360,7 +375,7 @@ class Library:
                 index=index,
                 loaders=self._parts.loaders(),
                 config=self.settings.config,
-                progress=progress,
+                progress=courteous(progress, folder=self.root / INDEX_FOLDER),
             )
         except FlorilegiumError:
             # What it wrote before it failed counts, and is looked at anew by the next search.

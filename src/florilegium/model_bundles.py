@@ -15,17 +15,20 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from florilegium.encoders.onnx_clip.record import RECORD_NAME, FileRecord, ModelRecord, read_record
 from florilegium.errors import WeightsNotFoundError
 from florilegium.model_cards import find_card
+from florilegium.model_records import RECORD_NAME, FileRecord
 from florilegium.models import (
     PARTIAL_SUFFIX,
+    AnyRecord,
     Damage,
     InstalledModel,
     check_files,
     find_model,
     is_inner_path,
     model_name,
+    read_any_record,
+    record_kind,
 )
 
 BUNDLE_SUFFIX = ".tar"
@@ -137,12 +140,12 @@ def _members(tar: tarfile.TarFile, file: Path) -> Iterator[tuple[str, tarfile.Ta
 
 def _take_record(
     tar: tarfile.TarFile, member: tarfile.TarInfo, filling: Path, file: Path
-) -> ModelRecord:
+) -> AnyRecord:
     if member.size > _RECORD_LIMIT:
         raise _refusal(file, f"its {RECORD_NAME} is too large")
     data = (tar.extractfile(member) or io.BytesIO()).read()
     (filling / RECORD_NAME).write_bytes(data)
-    record = read_record(filling / RECORD_NAME)
+    record = read_any_record(filling / RECORD_NAME)
     outside = [each.path for each in record.files if not is_inner_path(each.path)]
     if outside:
         raise _refusal(file, f"{outside[0]!r} would lie outside of the model")
@@ -157,22 +160,29 @@ def _take_record(
     return record
 
 
-def _check_card(record: ModelRecord, name: str, file: Path) -> None:
+def _check_card(record: AnyRecord, name: str, file: Path) -> None:
     """Refuse a model that bears the name of a card and has other files than the card says."""
     card = find_card(name)
     if card is None or card.revision not in {None, record.origin.get("revision")}:
         return
+    if record_kind(record) != card.kind:
+        raise _refusal(file, f"it is of kind {record_kind(record)!r}, and its card {name!r} is not")
     known = {each.path: each for each in record.files}
     for pin in card.files:
         found = known.get(pin.path)
-        if found is None or found.size != pin.size or pin.sha256 not in {None, found.sha256}:
+        is_same = (
+            found is not None
+            and pin.size in {None, found.size}
+            and pin.sha256 in {None, found.sha256}
+        )
+        if not is_same:
             raise _refusal(file, f"{pin.path!r} is not the one of the card {name!r}")
 
 
 def _take_files(
     tar: tarfile.TarFile,
     members: Iterator[tuple[str, tarfile.TarInfo]],
-    record: ModelRecord,
+    record: AnyRecord,
     filling: Path,
     file: Path,
 ) -> None:

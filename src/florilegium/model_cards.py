@@ -11,16 +11,18 @@ from dataclasses import dataclass
 from importlib import resources
 from typing import Any
 
+from florilegium.model_records import ENCODER_KIND, ChatKind, EncoderKind, ModelKind
+
 MANY = "many"
 """Stands for the languages of a card whose model was made for more than can be listed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PinnedFile:
-    """One file of a model as its card names it; `sha256` is None where nobody has looked it up."""
+    """One file of a model as its card names it; what nobody has looked up is None."""
 
     path: str
-    size: int
+    size: int | None = None
     sha256: str | None = None
 
 
@@ -37,27 +39,49 @@ class PublishedNumber:
 class ModelCard:
     """What is known of one model; a fact that could not be looked up is None or empty.
 
-    Without a `revision`, the newest commit of the hub repository `source` is taken. `files` are
-    those whose size is known, which need not be all.
+    It is opened by the `encoder` or by the `chat_model` of that name. Without a `revision`, the
+    newest commit of the hub repository `source` is taken. `files` are those of which something is
+    known, which need not be all; `rounded_size` is of all, in bytes, where that is all that is
+    known of their sizes.
+
+    Raises:
+        ValueError: It names neither an encoder nor a chat model, or both.
     """
 
     name: str
     title: str
     about: str
-    encoder: str
     source: str
+    encoder: EncoderKind | None = None
+    chat_model: ChatKind | None = None
     revision: str | None = None
     licence: str | None = None
     licence_note: str | None = None
     dim: int | None = None
     languages: tuple[str, ...] = ()
     files: tuple[PinnedFile, ...] = ()
+    rounded_size: int | None = None
     numbers: tuple[PublishedNumber, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Refuse a card that does not say what opens the model."""
+        if (self.encoder is None) == (self.chat_model is None):
+            raise ValueError(f"The card {self.name!r} must name an encoder or a chat model.")
+
+    @property
+    def kind(self) -> ModelKind:
+        """Return the name of the backend that opens the model."""
+        return self.chat_model or self.encoder or ENCODER_KIND
+
+    @property
+    def setting(self) -> str:
+        """Return the line of the settings that uses the model."""
+        return f'{"encoder" if self.encoder else "chat"}.name = "{self.kind}:{self.name}"'
 
     @property
     def size(self) -> int:
-        """Return the bytes of the files that the card knows."""
-        return sum(file.size for file in self.files)
+        """Return the bytes of what is fetched as far as the card knows them, 0 if it does not."""
+        return self.rounded_size or sum(file.size or 0 for file in self.files)
 
     @property
     def language_codes(self) -> tuple[str, ...] | None:

@@ -5,38 +5,53 @@ Knows how to go on with what is there; a folder gets the name of the model only 
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from filelock import FileLock, Timeout
 
-from florilegium.encoders.onnx_clip.record import (
-    RECORD_NAME,
-    FileRecord,
-    ModelRecord,
-    read_record,
-    write_record,
-)
+from florilegium.encoders.onnx_clip.record import ModelRecord, write_record
 from florilegium.encoders.onnx_clip.survey import survey_folder
 from florilegium.errors import WeightsNotFoundError
 from florilegium.ids import sha256_file
 from florilegium.model_cards import ModelCard, find_card
-from florilegium.model_files import select_files
+from florilegium.model_files import (
+    CONFIG,
+    Wish,
+    choose_files,
+    find_kind,
+    is_matched,
+    judge_config,
+    named_files,
+    pin_files,
+)
 from florilegium.model_hub import INCOMPLETE_SUFFIX, HubFile, ModelHub, Repository, is_same
+from florilegium.model_records import (
+    RECORD_NAME,
+    ChatKind,
+    ChatModelRecord,
+    FileRecord,
+    ModelKind,
+    write_chat_record,
+)
 from florilegium.models import (
     PARTIAL_SUFFIX,
     REPOSITORY,
+    AnyRecord,
     Damage,
     InstalledModel,
     check_files,
     folder_size,
     model_name,
+    read_any_record,
+    record_kind,
 )
-from florilegium.types import Precision
 
 _SPARE_BYTES = 64 << 20  # of disk space, for what others write meanwhile
 
@@ -62,21 +77,20 @@ def pull_model(
     name: str,
     *,
     folder: Path,
-    revision: str | None = None,
-    precisions: Sequence[Precision] = ("fp32",),
+    wish: Wish | None = None,
     endpoint: str | None = None,
     progress: Callable[[PullProgress], None] | None = None,
 ) -> PulledModel:
     """Fetch the model of a card, or of a hub repository `owner/name`, into `folder`.
 
     A model that is there stays at its recorded revision; only what is damaged or missing of it is
-    fetched. An interrupted pull goes on where it stopped.
+    fetched. An interrupted pull goes on where it stopped. Files that are named by patterns are not
+    those that a card has chosen, so they are kept under the name of the repository.
 
     Args:
-        name: What to fetch.
+        name: What to fetch: a card, a repository, or a model that is there.
         folder: Where models are kept.
-        revision: A commit, branch or tag; by default that of the card, else the newest.
-        precisions: What to fetch besides fp32, which is always fetched.
+        wish: What to fetch of it, by default what its card says, else what suits most.
         endpoint: The hub to ask, by default the one that the environment names.
         progress: Is told of every piece that arrives.
 
@@ -84,77 +98,147 @@ def pull_model(
         WeightsNotFoundError: It cannot be had, or is not what its card promised. Nothing that can
             be used is left behind then, but what was fetched is, for the next time.
     """
+    wish = wish or Wish()
     card = find_card(name)
-    if card is None and not REPOSITORY.fullmatch(name):
+    if card and wish.kind not in {None, card.kind}:
         raise WeightsNotFoundError(
-            f"There is no card {name!r}, and a hub repository is written as 'owner/name'.",
-            hint="Run `florilegium models list` to see the models that have a card.",
+            f"The card {card.name!r} is of kind {card.kind!r}, and not {wish.kind!r}.",
+            hint="Leave --kind out, which is for repositories without a card.",
         )
-    target = folder / model_name(name)
-    wanted: tuple[Precision, ...] = tuple(dict.fromkeys(("fp32", *precisions)))
+    source = card.source if card else _source(name, folder)
+    plain = source.replace("/", "--", 1) if card and wish.patterns else model_name(name)
+    target = folder / plain
     with _locked(target):
         old = _read_old(target)
-        source = card.source if card else name
-        if old is not None and _is_enough(target, old, revision, wanted):
-            return _pulled(target, old, kept=True)
+        if old is not None:
+            _refuse_another_choice(target, old, wish)
+            if _is_enough(target, old, wish):
+                return _pulled(target, old, kept=True)
         known = old.origin.get("revision") if old else card.revision if card else None
         hub = ModelHub(endpoint)
-        repository = hub.list_repository(source, revision=revision or known)
+        repository = hub.list_repository(source, revision=wish.revision or known)
         if old is not None:
             _refuse_another_revision(target, old, repository)
-        record = _fetch(hub, repository, target, card, wanted, progress=progress)
+        fetching = _Fetch(
+            hub=hub, repository=repository, target=target, card=card, progress=progress
+        )
+        record = fetching.fetch(old, wish)
     return _pulled(target, record, kept=False)
 
 
-def _pulled(target: Path, record: ModelRecord, *, kept: bool) -> PulledModel:
+def _source(name: str, folder: Path) -> str:
+    """Return the hub repository of a name that no card has."""
+    if REPOSITORY.fullmatch(name):
+        return name
+    try:
+        origin = read_any_record(folder / model_name(name) / RECORD_NAME).origin
+    except (FileNotFoundError, WeightsNotFoundError):
+        origin = {}
+    source = origin.get("source", "")
+    if "revision" in origin and REPOSITORY.fullmatch(source):
+        return source
+    raise WeightsNotFoundError(
+        f"There is no card {name!r}, and a hub repository is written as 'owner/name'.",
+        hint="Run `florilegium models list` to see the models that have a card.",
+    )
+
+
+def _pulled(target: Path, record: AnyRecord, *, kept: bool) -> PulledModel:
     model = InstalledModel(name=target.name, folder=target, record=record)
     return PulledModel(model=model, kept=kept)
 
 
-def _fetch(
-    hub: ModelHub,
-    repository: Repository,
-    target: Path,
-    card: ModelCard | None,
-    precisions: Sequence[Precision],
-    *,
-    progress: Callable[[PullProgress], None] | None,
-) -> ModelRecord:
-    files = _pin(select_files(repository, precisions), repository, card)
-    filling = target.with_name(target.name + PARTIAL_SUFFIX)
-    filling.mkdir(parents=True, exist_ok=True)
-    _tidy(filling, files)
-    _reuse(target, filling, files)
-    total = sum(file.size for file in files)
-    _require_space(filling, total)
-    before = 0
-    for file in files:
-        report = partial(_report, progress, file.path, before, total)
-        hub.fetch(repository, file, filling / file.path, report=report)
-        before += file.size
-    record = _survey(filling, target.name, repository, card)
-    write_record(filling / RECORD_NAME, record)
-    _swap(filling, target)
-    return record
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Fetch:
+    """One fetch: from where, to where, and what the card says of it."""
 
+    hub: ModelHub
+    repository: Repository
+    target: Path
+    card: ModelCard | None
+    progress: Callable[[PullProgress], None] | None
 
-def _pin(files: Sequence[HubFile], repository: Repository, card: ModelCard | None) -> list[HubFile]:
-    """Return the files with the hashes of the card; refuse a repository that contradicts it."""
-    pinned = {file.path: file for file in card.files} if card else {}
-    if card and card.revision not in {None, repository.commit}:
-        pinned = {}  # the user has asked for another revision than the card speaks of
-    result = []
-    for file in files:
-        pin = pinned.get(file.path)
-        sha256 = pin.sha256 if pin else None
-        if pin and (file.size != pin.size or (sha256 and file.sha256 not in {None, sha256})):
+    @property
+    def filling(self) -> Path:
+        """Return the folder that is being filled."""
+        return self.target.with_name(self.target.name + PARTIAL_SUFFIX)
+
+    def fetch(self, old: AnyRecord | None, wish: Wish) -> AnyRecord:
+        """Put the model at its place, with its record, and return that."""
+        kind = self._find_kind(old, wish)
+        if isinstance(old, ChatModelRecord):
+            named = named_files(self.repository, [file.path for file in old.files])
+            chosen = [replace(file, sha256=old.file(file.path).sha256) for file in named]
+        else:
+            chosen = choose_files(self.repository, kind, wish=wish, card=self.card)
+        files = pin_files(chosen, self.repository, self.card)
+        self.filling.mkdir(parents=True, exist_ok=True)
+        _tidy(self.filling, files)
+        _reuse(self.target, self.filling, files)
+        total = sum(file.size for file in files)
+        _require_space(self.filling, total)
+        before = 0
+        for file in files:
+            report = partial(_report, self.progress, file.path, before, total)
+            self.hub.fetch(self.repository, file, self.filling / file.path, report=report)
+            before += file.size
+        record = self._write_record(kind, files)
+        _swap(self.filling, self.target)
+        return record
+
+    def _find_kind(self, old: AnyRecord | None, wish: Wish) -> ModelKind:
+        if old is not None:
+            return record_kind(old)
+        if wish.kind is not None:
+            return wish.kind
+        if self.card is not None:
+            return self.card.kind
+        kind = find_kind(self.repository, wish.patterns)
+        return self._look_into_config() if kind == "transformers" else kind
+
+    def _look_into_config(self) -> ChatKind:
+        """Return what opens a transformers folder, before its large files are fetched."""
+        (file,) = named_files(self.repository, [CONFIG])
+        with TemporaryDirectory() as folder:
+            self.hub.fetch(self.repository, file, Path(folder, CONFIG), report=lambda _: None)
+            data = Path(folder, CONFIG).read_bytes()
+        try:
+            config = json.loads(data)
+        except ValueError as error:
             raise WeightsNotFoundError(
-                f"{file.path!r} of {repository.name!r} is not the file that the card promises: "
-                "its size or hash differs.",
-                hint="Do not use it unless you know why; with --revision the card is left out.",
+                f"The {CONFIG} of {self.repository.name!r} cannot be read: {error!s}.",
+                hint="Choose another repository, or another revision with --revision.",
+            ) from error
+        return judge_config(self.repository, config if isinstance(config, dict) else {})
+
+    def _write_record(self, kind: ModelKind, files: Sequence[HubFile]) -> AnyRecord:
+        origin = {"source": self.repository.name, "revision": self.repository.commit}
+        licence = (self.card.licence if self.card else None) or self.repository.licence
+        if licence:
+            origin["licence"] = licence
+        languages = self.card.language_codes if self.card else None
+        if kind == "onnx_clip":
+            record = _survey(self.filling, self.target.name, origin, languages)
+            write_record(self.filling / RECORD_NAME, record)
+            return record
+        # Those that had a hash were held to it when they came.
+        records = [
+            FileRecord(
+                path=file.path,
+                sha256=file.sha256 or sha256_file(self.filling / file.path),
+                size=file.size,
             )
-        result.append(replace(file, sha256=sha256) if sha256 else file)
-    return result
+            for file in files
+        ]
+        chat_record = ChatModelRecord(
+            id=self.target.name,
+            kind=kind,
+            files=tuple(records),
+            languages=languages,
+            origin=origin,
+        )
+        write_chat_record(self.filling / RECORD_NAME, chat_record)
+        return chat_record
 
 
 def _tidy(filling: Path, files: Sequence[HubFile]) -> None:
@@ -196,14 +280,9 @@ def _report(
 
 
 def _survey(
-    filling: Path, name: str, repository: Repository, card: ModelCard | None
+    filling: Path, name: str, origin: dict[str, str], languages: tuple[str, ...] | None
 ) -> ModelRecord:
-    origin = {"source": repository.name, "revision": repository.commit}
-    licence = (card.licence if card else None) or repository.licence
-    if licence:
-        origin["licence"] = licence
     record = survey_folder(filling, id=name, origin=origin)
-    languages = record.languages or (card.language_codes if card else None)
     known = {file.path for file in record.files}
     others = tuple(
         FileRecord(
@@ -212,7 +291,7 @@ def _survey(
         for path in _files_of(filling)
         if path not in known
     )
-    return replace(record, languages=languages, files=(*record.files, *others))
+    return replace(record, languages=record.languages or languages, files=(*record.files, *others))
 
 
 def _files_of(folder: Path) -> list[str]:
@@ -229,12 +308,12 @@ def _swap(filling: Path, target: Path) -> None:
         shutil.rmtree(old)
 
 
-def _read_old(target: Path) -> ModelRecord | None:
+def _read_old(target: Path) -> AnyRecord | None:
     """Return the record of the model that is there, if one is."""
     if not target.exists():
         return None
     try:
-        return read_record(target / RECORD_NAME)
+        return read_any_record(target / RECORD_NAME)
     except FileNotFoundError as error:
         raise WeightsNotFoundError(
             f"{str(target)!r} is there, but has no {RECORD_NAME}, so it was not pulled.",
@@ -242,23 +321,39 @@ def _read_old(target: Path) -> ModelRecord | None:
         ) from error
 
 
-def _is_enough(
-    target: Path, old: ModelRecord, revision: str | None, precisions: Sequence[Precision]
-) -> bool:
-    if revision not in {None, old.origin.get("revision")}:
+def _is_enough(target: Path, old: AnyRecord, wish: Wish) -> bool:
+    if wish.revision not in {None, old.origin.get("revision")}:
         return False
-    if not set(precisions) <= set(old.variants):
+    if isinstance(old, ModelRecord) and not set(wish.precisions) <= set(old.variants):
         return False
     return all(problem.damage is Damage.EXTRA for problem in check_files(target, old))
 
 
-def _refuse_another_revision(target: Path, old: ModelRecord, repository: Repository) -> None:
+def _refuse_another_choice(target: Path, old: AnyRecord, wish: Wish) -> None:
+    """Refuse what would make another model of the one that is there."""
+    kind = record_kind(old)
+    missing = [
+        pattern
+        for pattern in wish.patterns
+        if not any(is_matched(file.path, pattern) for file in old.files)
+    ]
+    if wish.kind in {None, kind} and not missing:
+        return
+    asked = f"--file {missing[0]!r}" if missing else f"--kind {wish.kind}"
+    raise WeightsNotFoundError(
+        f"The model {target.name!r} is there as {kind} with other files than {asked} means.",
+        hint=f"Run `florilegium models remove {target.name}` first, if that is what you want.",
+    )
+
+
+def _refuse_another_revision(target: Path, old: AnyRecord, repository: Repository) -> None:
     there = old.origin.get("revision")
     if there == repository.commit:
         return
+    why = ", whose embeddings do not mix with its" if isinstance(old, ModelRecord) else ""
     raise WeightsNotFoundError(
         f"The model {target.name!r} is there at revision {there!r}; revision "
-        f"{repository.commit!r} is another model, whose embeddings do not mix with its.",
+        f"{repository.commit!r} is another model{why}.",
         hint=f"Run `florilegium models remove {target.name}` first, if that is what you want.",
     )
 

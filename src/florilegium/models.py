@@ -12,10 +12,22 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path, PurePosixPath
 
-from florilegium.encoders.onnx_clip.record import RECORD_NAME, FileRecord, ModelRecord, read_record
+from florilegium.encoders.onnx_clip.record import ModelRecord, read_record
 from florilegium.errors import WeightsNotFoundError
 from florilegium.ids import sha256_file
 from florilegium.model_cards import find_card
+from florilegium.model_records import (
+    ENCODER_KIND,
+    RECORD_NAME,
+    ChatModelRecord,
+    FileRecord,
+    ModelKind,
+    read_chat_record,
+    read_kind,
+)
+
+AnyRecord = ModelRecord | ChatModelRecord
+"""What is known of an encoder, or of a chat model."""
 
 PARTIAL_SUFFIX = ".partial"
 """Ends the name of a folder that is being filled; it becomes a model by being renamed."""
@@ -30,7 +42,7 @@ class Damage(StrEnum):
     MISSING = "missing"
     CHANGED = "changed"
     EXTRA = "extra"
-    """It is not in the record, so nothing reads it."""
+    """It is not in the record, so the model does not need it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +60,18 @@ class InstalledModel:
 
     name: str
     folder: Path
-    record: ModelRecord
+    record: AnyRecord
+
+    @property
+    def backend(self) -> str:
+        """Return the backend and the model as the settings name them, `kind:model`."""
+        return f"{record_kind(self.record)}:{self.name}"
+
+    @property
+    def setting(self) -> str:
+        """Return the line of the settings that uses the model."""
+        section = "chat" if isinstance(self.record, ChatModelRecord) else "encoder"
+        return f'{section}.name = "{self.backend}"'
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,7 +144,7 @@ def open_model(folder: Path) -> InstalledModel:
         WeightsNotFoundError: It has no record, or a damaged one.
     """
     try:
-        record = read_record(folder / RECORD_NAME)
+        record = read_any_record(folder / RECORD_NAME)
     except (FileNotFoundError, NotADirectoryError) as error:
         raise WeightsNotFoundError(
             f"The folder {str(folder)!r} has no {RECORD_NAME}, so nothing says what belongs in it.",
@@ -130,7 +153,23 @@ def open_model(folder: Path) -> InstalledModel:
     return InstalledModel(name=folder.name, folder=folder, record=record)
 
 
-def check_files(folder: Path, record: ModelRecord) -> Iterator[FileProblem]:
+def read_any_record(file: Path) -> AnyRecord:
+    """Return the record in a file, whatever it is of.
+
+    Raises:
+        FileNotFoundError: There is none.
+        WeightsNotFoundError: It is damaged, or was written by a later version.
+    """
+    is_encoder = read_kind(file) == ENCODER_KIND
+    return read_record(file) if is_encoder else read_chat_record(file)
+
+
+def record_kind(record: AnyRecord) -> ModelKind:
+    """Return the backend that opens the model of a record."""
+    return record.kind if isinstance(record, ChatModelRecord) else ENCODER_KIND
+
+
+def check_files(folder: Path, record: AnyRecord) -> Iterator[FileProblem]:
     """Yield what is wrong with the files of a model, in the order of its record; extras last.
 
     Every file is read and hashed.
@@ -144,7 +183,7 @@ def check_files(folder: Path, record: ModelRecord) -> Iterator[FileProblem]:
         name = path.relative_to(folder).as_posix()
         if path.is_file() and name not in known:
             yield FileProblem(
-                path=name, damage=Damage.EXTRA, message="not in the record, and not read"
+                path=name, damage=Damage.EXTRA, message="not in the record, and not needed"
             )
 
 

@@ -20,6 +20,9 @@ from florilegium.protocols import ChatModel, Encoder, Loader
 from florilegium.registry import open_chat_model, open_encoder, open_loaders, open_store
 from florilegium.types import Manifest, Space
 
+QUOTING_CHAT_MODEL = "extractive"
+"""What answers when the configured chat model is out of reach."""
+
 _CATALOG = "catalog.db"
 _CACHE = "embeddings.db"
 _STORE = "store"
@@ -35,43 +38,64 @@ class Parts:
         self._catalog: Catalog | None = None
         self._index: Index | None = None
         self._generation: tuple[int, str | None] | None = None
-        self._encoders: tuple[Encoder, Encoder] | None = None
+        self._text_encoder: Encoder | None = None
+        self._encoder: Encoder | None = None
         self._loaders: list[Loader] | None = None
         self._chat_model: ChatModel | None = None
+        self._quoting_model: ChatModel | None = None
 
     def loaders(self) -> list[Loader]:
         """Return all loaders."""
         if self._loaders is None:
             config = self._config.ingest
-            count_tokens = self.encoders()[1].count_tokens
+            count_tokens = self.text_encoder().count_tokens
             self._loaders = open_loaders(config=config, count_tokens=count_tokens)
         return self._loaders
 
-    def encoders(self) -> tuple[Encoder, Encoder]:
-        """Return the image-text encoder and the text encoder."""
-        if self._encoders is None:
-            config = self._config
-            folder = user_cache_folder()
-            texts = open_encoder(
-                config.text_encoder.name, config=config.text_encoder, cache_folder=folder
+    def text_encoder(self) -> Encoder:
+        """Return the text encoder."""
+        if self._text_encoder is None:
+            config = self._config.text_encoder
+            self._text_encoder = open_encoder(
+                config.name, config=config, cache_folder=user_cache_folder()
             )
-            crossing = open_encoder(
-                config.encoder.name, config=config.encoder, texts=texts, cache_folder=folder
+        return self._text_encoder
+
+    def encoder(self) -> Encoder:
+        """Return the image-text encoder, which may build on the text encoder."""
+        if self._encoder is None:
+            config = self._config.encoder
+            self._encoder = open_encoder(
+                config.name,
+                config=config,
+                texts=self.text_encoder(),
+                cache_folder=user_cache_folder(),
             )
-            self._encoders = (crossing, texts)
-        return self._encoders
+        return self._encoder
 
     def chat_model(self) -> ChatModel:
         """Return the chat model."""
         if self._chat_model is None:
-            config = self._config.chat
-            texts = self.encoders()[1]
-            self._chat_model = open_chat_model(config.name, config=config, texts=texts)
+            self._chat_model = self._open_chat_model(self._config.chat.name)
         return self._chat_model
+
+    def quoting_model(self) -> ChatModel:
+        """Return the chat model that needs no server and no weights, and cannot invent."""
+        if self._quoting_model is None:
+            self._quoting_model = self._open_chat_model(QUOTING_CHAT_MODEL)
+        return self._quoting_model
+
+    def _open_chat_model(self, name: str) -> ChatModel:
+        return open_chat_model(
+            name,
+            config=self._config.chat,
+            texts=self.text_encoder(),
+            cache_folder=user_cache_folder(),
+        )
 
     def manifest(self) -> Manifest:
         """Return what an index of this library must have been built by."""
-        infos = {encoder.info.id: encoder.info for encoder in self.encoders()}
+        infos = {encoder.info.id: encoder.info for encoder in (self.encoder(), self.text_encoder())}
         spaces = [
             Space(name=id_, fingerprint=info.fingerprint, dim=info.dim)
             for id_, info in sorted(infos.items())
@@ -94,7 +118,6 @@ class Parts:
             self.close_index()
         if self._index is not None:
             return self._index
-        crossing, texts = self.encoders()
         manifest = self.manifest()
         if rebuild:
             self._delete_index()
@@ -107,8 +130,8 @@ class Parts:
             catalog=catalog,
             store=store,
             cache=EmbeddingCache(self._folder / _CACHE),
-            encoder=crossing,
-            text_encoder=texts,
+            encoder=self.encoder(),
+            text_encoder=self.text_encoder(),
         )
         if writing and not _agrees(self._index):
             # The store was lost or is another one: what it held is made anew from the cache.
@@ -173,11 +196,12 @@ class Parts:
     def close(self) -> None:
         """Close what is open. Parts are opened again when they are needed again."""
         self.close_index()
-        for encoder in self._encoders or ():
-            encoder.close()
-        if self._chat_model is not None:
-            self._chat_model.close()
-        self._encoders = self._loaders = self._chat_model = None
+        opened = (self._encoder, self._text_encoder, self._chat_model, self._quoting_model)
+        for part in opened:
+            if part is not None:
+                part.close()
+        self._encoder = self._text_encoder = None
+        self._loaders = self._chat_model = self._quoting_model = None
 
 
 def _check_manifest(catalog: Catalog, manifest: Manifest, *, root: Path, writing: bool) -> None:

@@ -1,4 +1,4 @@
-"""The four plug-points, and two small ones of encoders. Types only, no behaviour.
+"""The four plug-points, and three small ones beside them. Types only, no behaviour.
 
 Each sentence below has a test in `florilegium.testing`.
 """
@@ -140,3 +140,11 @@ class ChatModel(Protocol):
 
     def close(self) -> None:
         """Free the model or the connection."""
+
+
+@runtime_checkable
+class Described(Protocol):
+    """A chat model that can say what stands behind it: server, weights, context, eyes."""
+
+    def describe(self) -> str:
+        """Return it in one line. May ask the server or open weights. Raises FlorilegiumError."""

@@ -47,10 +47,19 @@ def open_store(name: str, *, folder: Path, manifest: Manifest) -> VectorStore:
     return store
 
 
-def open_chat_model(name: str, *, config: ChatConfig, texts: Encoder | None) -> ChatModel:
-    """Return the chat model called `name`; `texts` is the text encoder of the library."""
+def open_chat_model(
+    name: str, *, config: ChatConfig, texts: Encoder | None, cache_folder: Path
+) -> ChatModel:
+    """Return the chat model called `name`.
+
+    Args:
+        name: `kind` or `kind:model`.
+        config: Its section of the settings.
+        texts: The text encoder of the library.
+        cache_folder: Where it may keep files that can be made again.
+    """
     make, model = _find("chat_models", name)
-    chat_model: ChatModel = make(model, config=config, texts=texts)
+    chat_model: ChatModel = make(model, config=config, texts=texts, cache_folder=cache_folder)
     return chat_model
 
 

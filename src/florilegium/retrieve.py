@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 
+from florilegium.answers import Candidate
 from florilegium.encode import encode_query_image, encode_query_text
 from florilegium.errors import InvalidQueryError
 from florilegium.evidence import (
@@ -26,8 +27,14 @@ from florilegium.index import Index
 from florilegium.languages import can_read, language_of
 from florilegium.lexical import content_tokens
 from florilegium.questions import points_at_picture
-from florilegium.types import Collection, Embeddings, Hit, Modality, Query
-from florilegium.votes import count_votes, share_votes
+from florilegium.types import (
+    Collection,
+    Embeddings,
+    Hit,
+    Modality,
+    Query,
+)
+from florilegium.votes import count_votes, name_candidates, share_votes
 
 MOST_HITS = 1000
 
@@ -42,6 +49,7 @@ _SUBJECT_WEIGHT = 3.0
 _WEIGHED = 3  # best items of a modality that are weighed as evidence
 _PRIOR = 20  # items added in thought: a library of one file says little of which words are rare
 _LENT = 0.3  # share of a fused score that links lend
+_NAMED_BY_TEXT = 3  # texts nearest to a picture whose titles may name it
 _PER_ITEM = 4  # records fetched per wanted item where an item has several
 
 
@@ -63,11 +71,17 @@ class RankingSummary:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Explanation:
-    """Hits together with how they were found."""
+    """Hits together with how they were found.
+
+    `candidates` are names for what the query's picture may show, best first; `is_known` says that
+    this very picture is in the library.
+    """
 
     hits: tuple[Hit, ...]
     rankings: tuple[RankingSummary, ...]
     evidence: Evidence
+    candidates: tuple[Candidate, ...] = ()
+    is_known: bool = False
 
 
 def retrieve(query: Query, *, index: Index, candidates: int) -> Explanation:
@@ -97,7 +111,11 @@ def retrieve(query: Query, *, index: Index, candidates: int) -> Explanation:
         if one.item_id in items
     )
     return Explanation(
-        hits=hits, rankings=tuple(search.summaries()), evidence=search.evidence(fused)
+        hits=hits,
+        rankings=tuple(search.summaries()),
+        evidence=search.evidence(fused),
+        candidates=search.candidates(),
+        is_known=search.is_known,
     )
 
 
@@ -123,6 +141,12 @@ class Search:
         self.rankings: list[Ranking] = []
         self._left_out: list[RankingSummary] = []
         self._twins = index.catalog.twins(query.image_hash) if query.image_hash else set()
+        self._votes: dict[str, float] = {}
+
+    @property
+    def is_known(self) -> bool:
+        """Whether the query's picture itself is in the library."""
+        return bool(self._twins)
 
     def run(self) -> list[Fused]:
         """Make all lists and return the items of all modalities, best first."""
@@ -149,6 +173,15 @@ class Search:
             for ranking in self.rankings
         ]
         return taken + self._left_out
+
+    def candidates(self) -> tuple[Candidate, ...]:
+        """Return names for what the query's picture may show, best first."""
+        near = next((r for r in self.rankings if r.name == "image to text"), None)
+        scores = near.scores if near and not self._twins else {}
+        best = sorted(scores, key=lambda id_: (-scores[id_], id_))[:_NAMED_BY_TEXT]
+        items = self._index.catalog.items(best)
+        also = [items[id_].source.path for id_ in best if id_ in items]
+        return name_candidates(self._votes, catalog=self._index.catalog, also=also)
 
     def evidence(self, fused: Sequence[Fused]) -> Evidence:
         """Return how well what was found answers the query."""
@@ -273,7 +306,9 @@ class Search:
     def _vote(self, nearest: Ranking | None) -> None:
         """Add the texts that the nearest pictures are linked to, each with its share of votes."""
         catalog = self._index.catalog
-        shares = share_votes(count_votes(nearest, self._twins), catalog=catalog)
+        self._votes = count_votes(nearest, self._twins)
+        about = self._query.about
+        shares = {about: 1.0} if about else share_votes(self._votes, catalog=catalog)
         chunks = [item for item in catalog.items_of(list(shares)) if item.modality is Modality.TEXT]
         if not chunks:
             self._leave_out("linked texts", Modality.TEXT, "no text is linked to a near picture")

@@ -181,12 +181,14 @@ class Query:
     """What is searched for: a text, a picture, or both.
 
     `image_hash` is the content hash of the picture's file where it is known; pictures with the
-    same hash are never evidence for it.
+    same hash are never evidence for it. `about` is the path of the text that tells of what the
+    picture was identified as: it takes the place of the texts that near pictures are linked to.
     """
 
     text: str = ""
     image: Image.Image | None = None
     image_hash: str | None = None
+    about: str | None = None
     modality: Modality | None = None
     top_k: int = 8
 
@@ -276,11 +278,19 @@ class Delta:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChatModelInfo:
-    """What a chat model is; `max_images` is per request, `context_tokens` None when unlimited."""
+    """What a chat model is; `max_images` is per request, `context_tokens` None when not known.
+
+    A `generative` model writes words of its own, so it can be told to choose or to rewrite.
+    `image_tokens` is about how many tokens of the context a picture takes. One `in_process`
+    computes on this machine's own processor or card, in this process.
+    """
 
     id: str
     max_images: int
     context_tokens: int | None
+    generative: bool = True
+    image_tokens: int = 1024
+    in_process: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -303,69 +313,3 @@ class EncoderInfo:
     languages: frozenset[str] | None = None
     unrelated: float = 0.0
     image_side: int | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Citation:
-    """A numbered source of an answer.
-
-    `quote` is the sentence that was quoted, and `span` where it stands in the decoded text of the
-    source; both are None when the source is a picture or the chat model used its own words.
-    """
-
-    number: int
-    hit: Hit
-    quote: str | None = None
-    span: Span | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Turn:
-    """A question that was answered, with the picture that came with it."""
-
-    question: str
-    answer: str
-    image: Image.Image | None = None
-    image_hash: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Answer:
-    """The reply to a question.
-
-    `confidence` is in [0, 1]; `history` holds all turns with this one last, for the next question.
-    """
-
-    text: str
-    citations: tuple[Citation, ...]
-    refused: bool
-    confidence: float
-    history: tuple[Turn, ...]
-    hits: tuple[Hit, ...] = ()
-    reasons: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Retrieved:
-    """First event of an answer: what was found, and what was searched for."""
-
-    hits: tuple[Hit, ...]
-    searched: str
-    with_image: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Token:
-    """A piece of the answer's text. Joining all tokens gives `Answer.text`."""
-
-    text: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Finished:
-    """Last event of an answer."""
-
-    answer: Answer
-
-
-Event: TypeAlias = Retrieved | Token | Finished

@@ -1,13 +1,21 @@
-"""The nearest pictures vote for the texts that they are linked to. Reads only links."""
+"""The nearest pictures vote for what they show: the texts that they are linked to, and names.
+
+Reads links and titles from the catalog; searches nothing.
+"""
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
 
+from florilegium.answers import Candidate
+from florilegium.cards import picture_name
 from florilegium.catalog import Catalog
 from florilegium.fusion import Ranking
-from florilegium.types import Link
+from florilegium.types import (
+    Link,
+    Modality,
+)
 
 NEIGHBOURS = 10
 
@@ -42,6 +50,57 @@ def share_votes(votes: Mapping[str, float], *, catalog: Catalog) -> dict[str, fl
     for (path, other), strength in _strengths(list(by_path), catalog=catalog).items():
         shares[other] += by_path[path] * strength
     return dict(shares)
+
+
+def name_candidates(
+    votes: Mapping[str, float], *, catalog: Catalog, also: Sequence[str] = ()
+) -> tuple[Candidate, ...]:
+    """Return names for what voting pictures show, by their share of the votes, best first.
+
+    A text that they are linked to gives its title, and its file to read. Pictures without such a
+    text give the words of their own names, or of their folders.
+
+    Args:
+        votes: What `count_votes` gave.
+        catalog: Where items and links are.
+        also: Files of texts that are near the picture itself; they come last, without a share.
+    """
+    shares = share_votes(votes, catalog=catalog)
+    candidates = [
+        Candidate(name=name, share=min(1.0, shares.get(path, 0.0)), path=path)
+        for path, name in _text_titles([*shares, *also], catalog=catalog).items()
+    ]
+    candidates += _unlinked(votes, catalog=catalog)
+    best: dict[str, Candidate] = {}
+    for candidate in sorted(candidates, key=lambda one: (-one.share, one.name)):
+        best.setdefault(candidate.name.casefold(), candidate)
+    return tuple(best.values())
+
+
+def _text_titles(paths: Sequence[str], *, catalog: Catalog) -> dict[str, str]:
+    titles: dict[str, str] = {}
+    for item in catalog.items_of(list(dict.fromkeys(paths))):
+        if item.modality is Modality.TEXT:
+            titles.setdefault(item.source.path, item.title)
+    return titles
+
+
+def _unlinked(votes: Mapping[str, float], *, catalog: Catalog) -> list[Candidate]:
+    items = catalog.items(list(votes))
+    linked = _linked_to_texts([item.source.path for item in items.values()], catalog=catalog)
+    total = sum(votes[id_] for id_ in items)
+    shares: dict[str, float] = defaultdict(float)
+    for id_, item in items.items():
+        name = picture_name(item.source.path)
+        if item.source.path not in linked and name:
+            shares[name] += votes[id_] / total
+    return [Candidate(name=name, share=min(1.0, share)) for name, share in shares.items()]
+
+
+def _linked_to_texts(paths: Sequence[str], *, catalog: Catalog) -> set[str]:
+    links = catalog.links(paths)
+    texts = _text_titles([link.other for link in links], catalog=catalog)
+    return {link.path for link in links if link.other in texts}
 
 
 def _strengths(paths: Sequence[str], *, catalog: Catalog) -> dict[tuple[str, str], float]:

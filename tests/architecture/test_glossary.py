@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from florilegium import protocols, types
+from florilegium import answers, protocols, types
 from tests.conftest import ROOT
 
 SOURCE = ROOT / "src" / "florilegium"
@@ -117,7 +117,7 @@ def _public_classes(module: object) -> list[str]:
 
 def test_the_glossary_names_every_word_of_the_language() -> None:
     page = GLOSSARY.read_text(encoding="utf-8")
-    nouns = [*_public_classes(types), *_public_classes(protocols)]
+    nouns = [*_public_classes(types), *_public_classes(answers), *_public_classes(protocols)]
 
     assert len(nouns) > 30
     assert [noun for noun in nouns if f"`{noun}`" not in page] == []

@@ -4,7 +4,7 @@ import unicodedata
 
 import pytest
 
-from florilegium.cards import card_words, title_words
+from florilegium.cards import card_words, picture_name, title_words
 
 
 @pytest.mark.parametrize(
@@ -39,3 +39,19 @@ def test_a_title_is_the_words_of_the_stem() -> None:
 
 def test_a_title_without_words_is_the_stem() -> None:
     assert title_words("roses/IMG_0234.jpg") == "IMG_0234"
+
+
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        ("roses/IMG_0234_red-rose.jpg", "red rose"),
+        ("flowers5/daisy/10140303196_b88d3d6cec.jpg", "daisy"),
+        ("dog rose/2024/IMG_1.jpg", "dog rose"),
+        ("月季/IMG_1.jpg", "月季"),
+        ("IMG_0234.jpg", ""),
+    ],
+)
+def test_a_picture_is_called_by_its_stem_or_its_nearest_folder_with_words(
+    path: str, name: str
+) -> None:
+    assert picture_name(path) == name

@@ -1,101 +1,63 @@
-"""Claims about the flow from what was found to an answer or a refusal."""
+"""Claims about the flow from a question to an answer or a refusal."""
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
-from pathlib import Path
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from typing import cast
 
 import pytest
 from PIL import Image
 
-from florilegium.chat import (
-    Found,
-    Picture,
-    answer_events,
-    check_question,
-    image_in_play,
-    search_text,
+from florilegium.answers import (
+    Event,
+    Retrieved,
+    Token,
+    Turn,
 )
+from florilegium.asking import Picture
+from florilegium.chat import answer_events, check_question
 from florilegium.chat_models.extractive import ExtractiveChatModel
 from florilegium.config import ChatConfig
-from florilegium.errors import ChatError, ChatTimeoutError, InvalidQueryError
-from florilegium.evidence import Evidence
-from florilegium.prompt import render_text
-from florilegium.protocols import ChatModel
+from florilegium.errors import (
+    ChatError,
+    InvalidQueryError,
+)
 from florilegium.testing.chat_model import FakeChatModel
 from florilegium.types import (
-    Answer,
+    ChatModelInfo,
     ChatOptions,
     Delta,
-    Event,
-    Finished,
-    Hit,
     ImagePart,
     Item,
     Message,
     Modality,
-    Retrieved,
-    Source,
     Span,
-    Token,
-    Turn,
 )
-
-ROSE = "Roses are pruned in early spring. Their hips are rich in vitamin C."
-RED = Image.new("RGB", (2, 2), (255, 0, 0))
-BLUE = Image.new("RGB", (2, 2), (0, 0, 255))
-NOTHING = "Nothing in this library answers that."
-
-
-def make_hit(name: str, text: str, modality: Modality = Modality.TEXT) -> Hit:
-    source = Source(root=Path("library"), path=name, size=1, modified_ns=0, content_hash=name)
-    span = Span(start=50, end=50 + len(text)) if modality is Modality.TEXT else None
-    title = Path(name).stem
-    item = Item(
-        id=name, source=source, modality=modality, ordinal=0, title=title, text=text, span=span
-    )
-    return Hit(item=item, score=0.5, fused=1.0)
-
-
-HITS = (make_hit("rose.txt", ROSE), make_hit("dahlia.txt", "Dahlias come from Mexico."))
-
-
-def ask(
-    question: str,
-    model: ChatModel,
-    *,
-    hits: Sequence[Hit] = HITS,
-    confidence: float = 0.9,
-    image: Picture | None = None,
-    history: Sequence[Turn] = (),
-    config: ChatConfig | None = None,
-) -> list[Event]:
-    evidence = Evidence(confidence=confidence, reasons=("It matches.",))
-    found = Found(hits=tuple(hits), evidence=evidence, searched="what was searched")
-    events = answer_events(
-        question,
-        found=found,
-        image=image,
-        history=history,
-        chat_model=model,
-        config=config or ChatConfig(),
-        open_image=lambda _item: BLUE,
-    )
-    return list(events)
-
-
-def answer_of(events: Sequence[Event]) -> Answer:
-    last = events[-1]
-    assert isinstance(last, Finished)
-    return last.answer
+from tests.unit.chat_samples import (
+    BLUE,
+    HITS,
+    NOTHING,
+    RED,
+    answer_of,
+    ask,
+    make_hit,
+    make_tools,
+    render_text,
+)
 
 
 def test_the_events_are_what_was_found_then_the_words_then_the_answer() -> None:
     events = ask("When?", FakeChatModel(["In spring [1]."]))
 
-    assert events[0] == Retrieved(hits=HITS, searched="what was searched", with_image=False)
-    assert events[1:-1] == [Token(text="In"), Token(text=" spring"), Token(text=" [1].")]
+    assert events[0] == Retrieved(hits=HITS, searched="searched: When?", with_image=False)
+    assert [event.text for event in events if isinstance(event, Token)] == [
+        "In",
+        " spring",
+        " [1]",
+        ".",
+    ]
     assert answer_of(events).text == "In spring [1]."
 
 
@@ -127,10 +89,8 @@ def test_invented_citations_are_taken_out_and_told() -> None:
     answer = answer_of(ask("When?", FakeChatModel(["In spring [1, 8]."])))
 
     assert answer.text == "In spring [1]."
-    assert answer.reasons == (
-        "It matches.",
-        "Citations of sources that do not exist were taken out: 1.",
-    )
+    assert answer.reasons == ("It matches.",)
+    assert answer.notes == ("Citations of sources that do not exist were taken out: 1.",)
 
 
 def test_a_reply_without_citations_is_told() -> None:
@@ -138,7 +98,7 @@ def test_a_reply_without_citations_is_told() -> None:
 
     assert answer.citations == ()
     assert not answer.refused
-    assert "The reply cites no source." in answer.reasons
+    assert "The reply cites no source." in answer.notes
 
 
 def test_without_enough_evidence_the_model_is_not_called() -> None:
@@ -221,7 +181,7 @@ def test_citation_numbers_of_earlier_answers_are_not_sent() -> None:
 
     ask("When?", model, history=[Turn(question="Hm?", answer="Yes [2].")])
 
-    assert render_text(model.received[0][2]) == "Yes."
+    assert render_text(model.received[-1][2]) == "Yes."
 
 
 def test_the_picture_of_an_earlier_turn_stays_in_play() -> None:
@@ -236,30 +196,9 @@ def test_the_picture_of_an_earlier_turn_stays_in_play() -> None:
     (retrieved, *_) = events
     assert isinstance(retrieved, Retrieved)
     assert retrieved.with_image
-    sent = [part.image for part in model.received[0][-1].parts if isinstance(part, ImagePart)]
+    sent = [part.image for part in model.received[-1][-1].parts if isinstance(part, ImagePart)]
     assert sent == [RED]
     assert answer_of(events).history[-1].image is None
-
-
-def test_the_newest_picture_is_the_one_in_play() -> None:
-    history = [
-        Turn(question="", answer="A rose.", image=RED, image_hash="ab"),
-        Turn(question="", answer="The sky.", image=BLUE, image_hash="cd"),
-    ]
-    own = Picture(image=RED)
-
-    earlier = image_in_play(None, history)
-
-    assert earlier is not None
-    assert (earlier.image, earlier.content_hash) == (BLUE, "cd")
-    assert image_in_play(own, history) is own
-    assert image_in_play(None, []) is None
-
-
-def test_a_follow_up_searches_with_the_question_before() -> None:
-    history = [Turn(question="How do I water dahlias?", answer="Deeply.")]
-
-    assert search_text("And in winter?", history) == "How do I water dahlias? And in winter?"
 
 
 def test_neither_words_nor_picture_is_an_error_before_any_event() -> None:
@@ -288,7 +227,7 @@ def test_the_model_gets_no_more_sources_and_pictures_than_configured() -> None:
     assert [part.number for part in sent] == [1, 2]
     answer = answer_of(events)
     assert len(answer.hits) == 4
-    assert "2 of 4 found pictures were given as words only." in answer.reasons
+    assert "2 of 4 found pictures were given as words only." in answer.notes
 
 
 def test_the_model_gets_no_more_pictures_than_it_takes() -> None:
@@ -313,7 +252,7 @@ def test_room_for_the_reply_is_kept_in_the_context() -> None:
 
     answer = answer_of(ask("What?", model, hits=hits, config=ChatConfig(max_tokens=200)))
 
-    assert answer.reasons[-1] == "4 of 5 sources did not fit."
+    assert answer.notes[-1] == "4 of 5 sources did not fit."
 
 
 def test_a_context_without_room_for_a_source_is_an_error() -> None:
@@ -326,18 +265,9 @@ def test_a_context_without_room_for_a_source_is_an_error() -> None:
 
 def test_closing_the_events_early_closes_the_stream_of_the_model() -> None:
     model = FakeChatModel(["One two three [1]."])
-    found = Found(hits=HITS, evidence=Evidence(confidence=1.0, reasons=()), searched="x")
     events = cast(
         "Generator[Event]",
-        answer_events(
-            "What?",
-            found=found,
-            image=None,
-            history=(),
-            chat_model=model,
-            config=ChatConfig(),
-            open_image=lambda _item: BLUE,
-        ),
+        answer_events("What?", image=None, history=(), tools=make_tools(model)),
     )
     assert isinstance(next(events), Retrieved)
     assert next(events) == Token(text="One")
@@ -345,14 +275,6 @@ def test_closing_the_events_early_closes_the_stream_of_the_model() -> None:
 
     events.close()
 
-    assert model.open_streams == 0
-
-
-def test_an_error_of_the_model_comes_through() -> None:
-    model = FakeChatModel([ChatTimeoutError("Nothing came.")])
-
-    with pytest.raises(ChatTimeoutError, match="Nothing came"):
-        ask("What?", model)
     assert model.open_streams == 0
 
 
@@ -366,7 +288,7 @@ def test_a_reply_that_reached_its_limit_is_told() -> None:
 
     answer = answer_of(ask("When are roses pruned?", ExtractiveChatModel(), config=config))
 
-    assert answer.reasons[-1] == "The reply reached its limit of 6 tokens."
+    assert answer.notes[-1] == "The reply reached its limit of 6 tokens."
 
 
 def test_a_plain_iterator_of_deltas_needs_no_close() -> None:
@@ -385,16 +307,51 @@ def test_opening_a_picture_is_asked_for_by_item() -> None:
         return BLUE
 
     hit = make_hit("a.jpg", "x", Modality.IMAGE)
-    events = answer_events(
-        "What?",
-        found=Found(hits=(hit,), evidence=Evidence(confidence=1.0, reasons=()), searched="x"),
-        image=None,
-        history=(),
-        chat_model=FakeChatModel(),
-        config=ChatConfig(),
-        open_image=open_image,
-    )
+    tools = make_tools(FakeChatModel(), hits=[hit], open_image=open_image)
 
-    list(events)
+    list(answer_events("What?", image=None, history=(), tools=tools))
 
     assert opened == [hit.item]
+
+
+# -- support --
+
+
+def test_a_sentence_that_no_source_supports_is_marked_and_counted() -> None:
+    model = FakeChatModel(["Roses are pruned in spring [1]. Bees adore purple lavender fields."])
+
+    events = ask("When are roses pruned?", model)
+
+    answer = answer_of(events)
+    assert answer.text == (
+        "Roses are pruned in spring [1]. Bees adore purple lavender fields. (not from the library)"
+    )
+    assert "Sentences that no source supports were marked: 1." in answer.notes
+    assert "".join(event.text for event in events if isinstance(event, Token)) == answer.text
+
+
+def test_others_pause_while_a_model_in_process_speaks() -> None:
+    class InProcess(FakeChatModel):
+        @property
+        def info(self) -> ChatModelInfo:
+            return replace(super().info, in_process=True)
+
+    pauses: list[str] = []
+
+    @contextmanager
+    def going_first() -> Iterator[None]:
+        pauses.append("begins")
+        yield
+        pauses.append("ends")
+
+    for model in (FakeChatModel(["Yes [1]."]), InProcess(["Yes [1]."])):
+        tools = replace(make_tools(model), going_first=going_first)
+        list(answer_events("What?", image=None, history=(), tools=tools))
+
+    assert pauses == ["begins", "ends"]
+
+
+def test_what_a_model_thinks_before_it_speaks_is_not_its_answer() -> None:
+    model = FakeChatModel(["<think>Spring, surely?</think> In spring [1]."])
+
+    assert answer_of(ask("When?", model)).text == "In spring [1]."

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
-from florilegium.checks import Check, attempt, try_encoder
-from florilegium.errors import WeightsNotFoundError
+from florilegium.chat_models.extractive import ExtractiveChatModel
+from florilegium.checks import Check, attempt, try_chat_model, try_encoder
+from florilegium.errors import ChatError, WeightsNotFoundError
+from florilegium.testing.chat_model import FakeChatModel
 from florilegium.testing.encoder import FakeEncoder
-from florilegium.types import Modality
+from florilegium.types import ChatOptions, Modality
 
 
 def test_what_works_is_described() -> None:
@@ -44,3 +48,30 @@ def test_a_defect_is_not_hidden_as_a_finding() -> None:
 
     with pytest.raises(ZeroDivisionError):
         attempt("encoder", fail)
+
+
+def test_a_chat_model_is_tried_with_a_short_question() -> None:
+    model = FakeChatModel(["Yes."])
+
+    found = try_chat_model(model)
+
+    assert re.fullmatch(r"fake; replied in \d+\.\d s", found)
+    assert model.options == [ChatOptions(max_tokens=8)]
+    assert model.open_streams == 0
+
+
+def test_a_chat_model_that_only_quotes_is_not_asked() -> None:
+    assert try_chat_model(ExtractiveChatModel()) == "extractive"
+
+
+def test_a_chat_model_that_can_describe_itself_does() -> None:
+    class DescribedChatModel(FakeChatModel):
+        def describe(self) -> str:
+            return "a fake, text only"
+
+    assert try_chat_model(DescribedChatModel(["Yes."])).startswith("a fake, text only; replied")
+
+
+def test_a_chat_model_without_words_is_a_finding() -> None:
+    with pytest.raises(ChatError, match="'fake' replied with nothing"):
+        try_chat_model(FakeChatModel([" "]))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from florilegium.citations import CitationParser, cite, find_quote, strip_citations
+from florilegium.citations import CitationParser, cite, cited_numbers, find_quote, strip_citations
 from florilegium.types import Hit, Item, Modality, Source, Span
 
 
@@ -230,3 +230,8 @@ def test_a_text_without_a_span_gives_a_quote_without_a_place() -> None:
 
 def test_numbers_outside_the_hits_are_passed_over() -> None:
     assert cite("Roses are red. [2]", [make_hit("Roses are red.")]) == ()
+
+
+def test_the_numbers_of_all_markers_are_listed_once_in_order() -> None:
+    assert cited_numbers("A [2]. B [1, 2] and [3-5] but not [x].") == [2, 1, 3, 4, 5]
+    assert cited_numbers("Nothing.") == []

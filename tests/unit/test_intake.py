@@ -374,4 +374,4 @@ def test_who_stops_asking_leaves_no_thread(folder: Folder) -> None:
     with closing(folder.arrivals(*names, batch_files=1, batch_pictures=1)) as arriving:
         first = next(arriving)
 
-    assert path_of(first) == "0.png"
+    assert path_of(first) in names  # whichever was read first

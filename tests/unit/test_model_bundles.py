@@ -12,12 +12,13 @@ from typing import Any
 
 import pytest
 
-from florilegium.encoders.onnx_clip.record import RECORD_NAME
 from florilegium.errors import WeightsNotFoundError
 from florilegium.model_bundles import read_bundle, write_bundle
 from florilegium.model_cards import ModelCard, PinnedFile
+from florilegium.model_records import RECORD_NAME
 from florilegium.models import check_files, find_model
-from tests.unit.installed import install
+from tests.tiny_hub import GGUF_MODEL
+from tests.unit.installed import install, install_chat_model
 
 NAME = "tiny--clip"
 TEXT = "onnx/text_model.onnx"
@@ -248,6 +249,40 @@ def test_a_bundle_of_another_revision_than_the_card_names_is_not_held_to_it(
     monkeypatch.setattr("florilegium.model_bundles.find_card", lambda name: card)
 
     assert read_bundle(bundle, folder=there).name == NAME
+
+
+def test_a_chat_model_comes_out_of_its_bundle_as_it_was(tmp_path: Path, there: Path) -> None:
+    record = install_chat_model(tmp_path / "chat")
+    write_bundle("tiny/chat", tmp_path / "chat.tar", folder=tmp_path / "chat")
+
+    model = read_bundle(tmp_path / "chat.tar", folder=there)
+
+    assert model.record == record
+    assert model.setting == 'chat.name = "llama_cpp:tiny--chat"'
+    assert list(check_files(model.folder, model.record)) == []
+
+
+def test_a_chat_model_of_a_bundle_is_held_to_the_card_of_its_name(
+    tmp_path: Path, there: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install_chat_model(tmp_path / "chat")
+    write_bundle("tiny/chat", tmp_path / "chat.tar", folder=tmp_path / "chat")
+    card = ModelCard(
+        name="tiny--chat", title="", about="", chat_model="llama_cpp", source="tiny/chat",
+        files=(PinnedFile(path=GGUF_MODEL, sha256="0" * 64),),
+    )  # fmt: skip
+    monkeypatch.setattr("florilegium.model_bundles.find_card", lambda name: card)
+
+    _refused(tmp_path / "chat.tar", there, f"'{GGUF_MODEL}' is not the one of the card")
+
+
+def test_a_bundle_of_another_kind_than_the_card_of_its_name_is_refused(
+    bundle: Path, there: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    card = ModelCard(name=NAME, title="", about="", chat_model="transformers", source="tiny/clip")
+    monkeypatch.setattr("florilegium.model_bundles.find_card", lambda name: card)
+
+    _refused(bundle, there, "it is of kind 'onnx_clip', and its card 'tiny--clip' is not")
 
 
 def test_too_little_space_is_said_before_anything_is_unpacked(

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import pytest
 
 from florilegium.model_cards import ModelCard, PinnedFile, find_card, read_cards
 from florilegium.models import is_inner_path, model_name
+from florilegium.registry import backend_names
 
 CARDS = read_cards()
 each_card = pytest.mark.parametrize("card", CARDS, ids=lambda card: card.name)
@@ -30,8 +32,46 @@ def test_a_revision_is_a_commit_and_no_branch_that_moves(card: ModelCard) -> Non
 def test_the_files_of_a_card_are_within_its_folder_and_have_whole_hashes(card: ModelCard) -> None:
     for file in card.files:
         assert is_inner_path(file.path)
-        assert file.size > 0
+        assert file.size is None or file.size > 0
         assert file.sha256 is None or re.fullmatch(r"[0-9a-f]{64}", file.sha256)
+
+
+@each_card
+def test_a_card_whose_files_are_of_unknown_size_says_how_much_is_fetched(card: ModelCard) -> None:
+    unknown = [file.path for file in card.files if file.size is None]
+
+    assert bool(unknown) == (card.rounded_size is not None)
+    assert card.size > 0
+
+
+@each_card
+def test_a_card_names_a_backend_that_there_is(card: ModelCard) -> None:
+    group = "encoders" if card.encoder else "chat_models"
+
+    assert card.kind in backend_names(group)
+
+
+@each_card
+def test_a_card_of_gguf_names_a_model_and_its_projector(card: ModelCard) -> None:
+    files = [file.path for file in card.files if file.path.endswith(".gguf")]
+    projectors = [path for path in files if "mmproj" in path]
+
+    is_gguf = card.chat_model == "llama_cpp"
+    assert (len(files), len(projectors)) == ((2, 1) if is_gguf else (0, 0))
+
+
+@pytest.mark.parametrize("kinds", [{}, {"encoder": "onnx_clip", "chat_model": "llama_cpp"}])
+def test_a_card_is_of_an_encoder_or_of_a_chat_model(kinds: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="an encoder or a chat model"):
+        ModelCard(name="a", title="A", about="", source="b/c", **kinds)
+
+
+def test_a_card_knows_the_setting_that_uses_its_model() -> None:
+    lines = {card.setting for card in CARDS}
+
+    assert 'encoder.name = "onnx_clip:siglip2-base-256"' in lines
+    assert 'chat.name = "llama_cpp:qwen3-vl-2b"' in lines
+    assert 'chat.name = "mc_llava:mc-llava-3b"' in lines
 
 
 @each_card

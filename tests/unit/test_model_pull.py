@@ -12,10 +12,12 @@ from typing import Any
 import pytest
 from filelock import FileLock
 
-from florilegium.encoders.onnx_clip.record import RECORD_NAME, read_record
+from florilegium.encoders.onnx_clip.record import ModelRecord, read_record
 from florilegium.errors import WeightsNotFoundError
 from florilegium.model_cards import ModelCard, PinnedFile
+from florilegium.model_files import Wish
 from florilegium.model_pull import PulledModel, PullProgress, pull_model
+from florilegium.model_records import RECORD_NAME
 from florilegium.models import check_files
 from tests.tiny_hub import FIRST, SECOND, TinyHub, serve
 from tests.tiny_onnx import write_tiny_clip
@@ -51,8 +53,13 @@ def models(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def pull(hub: TinyHub, models: Path) -> Pull:
-    def pull(name: str = NAME, **options: object) -> PulledModel:
-        return pull_model(name, folder=models, **options)  # type: ignore[arg-type]  # handed on
+    def pull(
+        name: str = NAME,
+        *,
+        progress: Callable[[PullProgress], None] | None = None,
+        **wish: Any,
+    ) -> PulledModel:
+        return pull_model(name, folder=models, wish=Wish(**wish), progress=progress)
 
     return pull
 
@@ -224,6 +231,7 @@ def test_a_precision_that_is_missing_is_added(pull: Pull, hub: TinyHub, tmp_path
 
     record = pull(precisions=["fp16"]).model.record
 
+    assert isinstance(record, ModelRecord)
     assert set(record.variants) == {"fp32", "fp16"}
     assert {path for path, _ in hub.asked} == {
         "onnx/vision_model_fp16.onnx", "onnx/text_model_fp16.onnx",

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from florilegium.encoders.onnx_clip.record import RECORD_NAME
 from florilegium.errors import WeightsNotFoundError
 from florilegium.ids import sha256_file
+from florilegium.model_records import RECORD_NAME
 from florilegium.models import (
     Damage,
     InstalledModel,
@@ -20,9 +20,11 @@ from florilegium.models import (
     is_inner_path,
     model_name,
     open_model,
+    record_kind,
     remove_model,
 )
-from tests.unit.installed import install
+from tests.tiny_hub import GGUF_MODEL
+from tests.unit.installed import install, install_chat_model
 
 VISION, TEXT = "onnx/vision_model.onnx", "onnx/text_model.onnx"
 
@@ -137,6 +139,32 @@ def test_what_is_missing_changed_or_extra_is_named(models: Path) -> None:
     assert found[TEXT].message == "has another SHA-256 than the record"
     size = model.record.file("tokenizer.json").size
     assert found["tokenizer.json"].message == f"has {size + 1} bytes instead of {size}"
+
+
+def test_chat_models_stand_beside_encoders(models: Path) -> None:
+    record = install_chat_model(models)
+
+    chat_model, encoder = (open_model(models / name) for name in ("tiny--chat", "tiny--clip"))
+
+    assert chat_model.record == record
+    assert (record_kind(chat_model.record), record_kind(encoder.record)) == (
+        "llama_cpp", "onnx_clip",
+    )  # fmt: skip
+    assert chat_model.setting == 'chat.name = "llama_cpp:tiny--chat"'
+    assert encoder.setting == 'encoder.name = "onnx_clip:tiny--clip"'
+    assert [model.name for model in installed_models(models)] == ["tiny--chat", "tiny--clip"]
+
+
+def test_the_files_of_a_chat_model_are_hashed_too(models: Path) -> None:
+    install_chat_model(models)
+    model = find_model("tiny/chat", folder=models)
+    assert list(check_files(model.folder, model.record)) == []
+    file = model.folder / GGUF_MODEL
+    file.write_bytes(file.read_bytes()[:-1] + b"?")
+
+    (problem,) = check_files(model.folder, model.record)
+
+    assert (problem.path, problem.damage) == (GGUF_MODEL, Damage.CHANGED)
 
 
 def test_removing_a_model_frees_its_bytes(models: Path) -> None:

@@ -72,18 +72,20 @@ def test_nothing_is_opened_before_it_is_needed(root: Path, monkeypatch: pytest.M
 
 
 def test_each_part_is_opened_once(parts: Parts) -> None:
-    assert parts.encoders() is parts.encoders()
+    assert parts.encoder() is parts.encoder()
+    assert parts.text_encoder() is parts.text_encoder()
     assert parts.loaders() is parts.loaders()
     assert parts.chat_model() is parts.chat_model()
+    assert parts.quoting_model() is parts.quoting_model()
     assert parts.index(writing=True) is parts.index()
 
 
 def test_closed_parts_are_opened_anew(parts: Parts) -> None:
-    index, encoders = build(parts), parts.encoders()
+    index, encoder = build(parts), parts.encoder()
     parts.close()
 
     assert parts.index() is not index
-    assert parts.encoders() is not encoders
+    assert parts.encoder() is not encoder
     assert parts.index().store.ids(index.pictures) == set()
 
 
@@ -97,7 +99,7 @@ def test_closing_twice_is_harmless(parts: Parts) -> None:
 def test_closing_closes_the_encoders(parts: Parts, monkeypatch: pytest.MonkeyPatch) -> None:
     closed: list[FakeEncoder] = []
     monkeypatch.setattr(FakeEncoder, "close", lambda self: closed.append(self))
-    crossing, texts = parts.encoders()
+    crossing, texts = parts.encoder(), parts.text_encoder()
     parts.close()
 
     assert set(map(id, closed)) == {id(crossing), id(texts)}
@@ -108,7 +110,7 @@ def test_texts_are_cut_by_the_tokens_of_the_text_encoder(root: Path) -> None:
     (root / "a.txt").write_text("One two three four five.\n\n" * 12, encoding="utf-8")
     source = Source(root=root, path="a.txt", size=1, modified_ns=1, content_hash="a")
     loader = next(loader for loader in parts.loaders() if ".txt" in loader.suffixes)
-    count = parts.encoders()[1].count_tokens
+    count = parts.text_encoder().count_tokens
 
     sizes = [count(item.text) for item in loader.load(source)]
 
@@ -118,8 +120,8 @@ def test_texts_are_cut_by_the_tokens_of_the_text_encoder(root: Path) -> None:
 @pytest.mark.parametrize(
     ("key", "open_part"),
     [
-        ("encoder__name", lambda parts: parts.encoders()),
-        ("text_encoder__name", lambda parts: parts.encoders()),
+        ("encoder__name", lambda parts: parts.encoder()),
+        ("text_encoder__name", lambda parts: parts.text_encoder()),
         ("store__name", lambda parts: parts.index(writing=True)),
         ("chat__name", lambda parts: parts.chat_model()),
     ],

@@ -79,9 +79,11 @@ def test_a_store_is_opened_in_its_folder(tmp_path: Path) -> None:
     assert open_store("memory", folder=tmp_path, manifest=MANIFEST).ids(pictures) == {"r"}
 
 
-def test_chat_models_are_opened_by_name() -> None:
-    fake = open_chat_model("fake", config=ChatConfig(), texts=None)
-    extractive = open_chat_model("extractive", config=ChatConfig(), texts=FakeEncoder())
+def test_chat_models_are_opened_by_name(tmp_path: Path) -> None:
+    fake = open_chat_model("fake", config=ChatConfig(), texts=None, cache_folder=tmp_path)
+    extractive = open_chat_model(
+        "extractive", config=ChatConfig(), texts=FakeEncoder(), cache_folder=tmp_path
+    )
 
     assert isinstance(fake, FakeChatModel)
     assert isinstance(extractive, ExtractiveChatModel)
@@ -107,9 +109,9 @@ def test_an_unknown_name_is_told_with_those_that_are_known(name: str, tmp_path: 
     assert isinstance(caught.value, ConfigError)
 
 
-def test_a_group_is_named_in_words() -> None:
+def test_a_group_is_named_in_words(tmp_path: Path) -> None:
     with pytest.raises(UnknownBackendError, match="among the chat models"):
-        open_chat_model("gpt", config=ChatConfig(), texts=None)
+        open_chat_model("gpt", config=ChatConfig(), texts=None, cache_folder=tmp_path)
 
 
 def test_an_encoder_is_no_store(tmp_path: Path) -> None:

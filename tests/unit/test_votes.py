@@ -8,11 +8,12 @@ from typing import Literal
 
 import pytest
 
+from florilegium.answers import Candidate
 from florilegium.catalog import Catalog
 from florilegium.entries import Entry
 from florilegium.fusion import Ranking
 from florilegium.types import Item, Link, Modality, Source
-from florilegium.votes import NEIGHBOURS, count_votes, share_votes
+from florilegium.votes import NEIGHBOURS, count_votes, name_candidates, share_votes
 
 
 def nearest(scores: Mapping[str, float]) -> Ranking:
@@ -148,3 +149,62 @@ def test_shares_of_texts_with_one_picture_each_sum_up_to_one(catalog: Catalog) -
 
     assert sum(shares.values()) == pytest.approx(1.0)
     assert max(shares, key=shares.__getitem__) == "r.txt"
+
+
+# -- names --
+
+
+def _text(root: Path, path: str, title: str) -> Entry:
+    source = Source(root=root, path=path, size=1, modified_ns=1, content_hash=path)
+    item = Item(id=path, source=source, modality=Modality.TEXT, ordinal=0, title=title, text=title)
+    return Entry(source=source, items=(item,), labels={}, records={})
+
+
+@pytest.fixture
+def garden(catalog: Catalog, tmp_path: Path) -> Catalog:
+    """Return the catalog with two articles, of which the first is linked to p.jpg."""
+    catalog.commit([_text(tmp_path, "p.txt", "Dog rose"), _text(tmp_path, "t.txt", "Tulip")])
+    _link(catalog, ("p.jpg", "p.txt", "stem"))
+    return catalog
+
+
+def test_a_linked_text_gives_its_title_and_its_file(garden: Catalog) -> None:
+    (candidate,) = name_candidates({"p": 2.0}, catalog=garden)
+
+    assert candidate == Candidate(name="Dog rose", share=1.0, path="p.txt")
+
+
+def test_a_picture_without_a_text_gives_its_own_name(garden: Catalog) -> None:
+    named = name_candidates({"p": 1.0, "q": 3.0}, catalog=garden)
+
+    assert named == (
+        Candidate(name="q", share=0.75),
+        Candidate(name="Dog rose", share=0.25, path="p.txt"),
+    )
+
+
+def test_texts_that_nobody_voted_for_come_last(garden: Catalog) -> None:
+    named = name_candidates({"p": 1.0}, catalog=garden, also=["t.txt", "p.txt"])
+
+    assert [(one.name, one.share, one.path) for one in named] == [
+        ("Dog rose", 1.0, "p.txt"),
+        ("Tulip", 0.0, "t.txt"),
+    ]
+
+
+def test_a_name_is_a_candidate_once_however_it_is_written(catalog: Catalog, tmp_path: Path) -> None:
+    catalog.commit([_text(tmp_path, "q.md", "P")])
+
+    named = name_candidates({"p": 1.0}, catalog=catalog, also=["q.md"])
+
+    assert named == (Candidate(name="p", share=1.0),)
+
+
+def test_a_linked_file_that_is_no_text_gives_no_name(catalog: Catalog) -> None:
+    _link(catalog, ("p.jpg", "q.jpg", "folder"))
+
+    assert [one.name for one in name_candidates({"p": 1.0}, catalog=catalog)] == ["p"]
+
+
+def test_nobody_has_a_name_without_votes(garden: Catalog) -> None:
+    assert name_candidates({}, catalog=garden) == ()

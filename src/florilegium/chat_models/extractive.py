@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from florilegium.citations import strip_citations
 from florilegium.config import ChatConfig
@@ -86,7 +87,7 @@ class ExtractiveChatModel:
 
     @property
     def info(self) -> ChatModelInfo:
-        return ChatModelInfo(id="extractive", max_images=0, context_tokens=None)
+        return ChatModelInfo(id="extractive", max_images=0, context_tokens=None, generative=False)
 
     def stream(self, messages: Sequence[Message], *, options: ChatOptions) -> Iterator[Delta]:
         if any(isinstance(part, ImagePart) for message in messages for part in message.parts):
@@ -177,9 +178,11 @@ class ExtractiveChatModel:
         return cosines
 
 
-def open_chat_model(model: str, *, config: ChatConfig, texts: Encoder | None) -> ChatModel:
+def open_chat_model(
+    model: str, *, config: ChatConfig, texts: Encoder | None, cache_folder: Path
+) -> ChatModel:
     """Return the extractive chat model; it has no variants and no settings of its own."""
-    del model, config
+    del model, config, cache_folder
     return ExtractiveChatModel(texts=texts)
 
 
@@ -190,8 +193,9 @@ def _clauses(question: str) -> list[str]:
 
 def _question(messages: Sequence[Message]) -> tuple[str, str]:
     """Return the question as asked, and with what a follow-up leans on."""
+    # The question is the last text of a message; what stands before it is for models that read.
     asked = [
-        " ".join(part.text for part in message.parts if isinstance(part, TextPart))
+        ["", *(part.text for part in message.parts if isinstance(part, TextPart))][-1]
         for message in messages
         if message.role == "user"
     ]

@@ -9,20 +9,42 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
+from florilegium.answers import (
+    Answer,
+    Citation,
+    Event,
+    Failed,
+    Failure,
+    Finished,
+    Identification,
+    Retrieved,
+    Token,
+)
 from florilegium.cli import options, thumbnails
-from florilegium.cli.hits import THUMBNAIL_COLUMNS, describe_place, draw_thumbnails
+from florilegium.cli.exit_codes import FAILED
+from florilegium.cli.hits import (
+    THUMBNAIL_COLUMNS,
+    contribution_table,
+    describe_place,
+    draw_thumbnails,
+    print_evidence,
+)
 from florilegium.cli.render import (
     TokenWriter,
     clean,
     data_console,
     print_json,
     print_line,
+    print_table,
     reported_errors,
+    talk,
     talk_console,
 )
 from florilegium.cli.serialize import answer_to_json
 from florilegium.library import Library
-from florilegium.types import Answer, Citation, Event, Finished, Modality, Retrieved, Token
+from florilegium.types import (
+    Modality,
+)
 
 CLOSEST_HITS = 3
 
@@ -36,6 +58,12 @@ def ask(
     stream: Annotated[
         bool, typer.Option("--stream/--no-stream", help="Write the answer while it is made.")
     ] = True,
+    quote: Annotated[
+        bool, typer.Option("--quote", help="Answer by quoting, whatever chat model is set.")
+    ] = False,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Show how the answer came about.")
+    ] = False,
     show_thumbnails: options.ThumbnailsOption = True,
     library: options.LibraryOption = None,
     settings: options.SetOption = None,
@@ -44,25 +72,33 @@ def ask(
 ) -> None:
     """Answer a question from the library, with numbered sources.
 
-    If nothing in the library answers it, the answer says so; that is exit code 0 too.
+    If nothing in the library answers it, the answer says so; that is exit code 0 too. An answer
+    that breaks off because its chat model failed is exit code 1.
     """
     with (
         reported_errors(debug=debug, as_json=as_json),
         options.open_library(library, settings) as opened,
     ):
+        events = opened.stream(question, image=image, quote=quote)
         if as_json:
-            print_json(answer_to_json(opened.ask(question, image=image)))
-            return
-        if stream:
-            answer = write_events(opened.stream(question, image=image))
+            answer = read_events(events)
+            print_json(answer_to_json(answer))
         else:
-            answer = opened.ask(question, image=image)
-            print_line(answer.text)
-        print_sources(opened, answer, show_thumbnails=show_thumbnails)
+            answer = write_events(events, question=question, stream=stream)
+            print_sources(opened, answer, show_thumbnails=show_thumbnails)
+            if explain:
+                print_line()
+                print_explanation(answer)
+        if breaks_off(answer):
+            raise typer.Exit(FAILED)
 
 
-def write_events(events: Iterable[Event]) -> Answer:
-    """Write the tokens of an answer to stdout as they come, and return the answer."""
+def write_events(events: Iterable[Event], *, question: str = "", stream: bool = True) -> Answer:
+    """Write the text of an answer to stdout as it comes, or at its end, and return the answer.
+
+    What it searched for, if that is not the question, what the picture shows, and what failed go
+    to stderr.
+    """
     console = talk_console()
     writer = TokenWriter()
     answer: Answer | None = None
@@ -70,16 +106,92 @@ def write_events(events: Iterable[Event]) -> Answer:
         for event in events:
             match event:
                 case Retrieved():
+                    status.stop()
+                    _talk_of_search(event, question)
                     status.update("answering …")
-                case Token():
+                    status.start()
+                case Token() if stream:
                     status.stop()
                     writer.write(event.text)
+                case Failed():
+                    status.stop()
+                    writer.end()
+                    writer = TokenWriter()
+                    talk_of_failure(event.failure)
                 case Finished():
                     answer = event.answer
     writer.end()
     if answer is None:
         raise RuntimeError("A stream of events ended without Finished.")
+    if not stream:
+        print_line(answer.text)
     return answer
+
+
+def read_events(events: Iterable[Event]) -> Answer:
+    """Return the answer at the end of the events."""
+    for event in events:
+        if isinstance(event, Finished):
+            return event.answer
+    raise RuntimeError("A stream of events ended without Finished.")
+
+
+def breaks_off(answer: Answer) -> bool:
+    """Return whether the chat model failed in the middle of the answer."""
+    return answer.failure is not None and not answer.failure.stands_in
+
+
+def talk_of_failure(failure: Failure) -> None:
+    """Say on stderr that the chat model failed, and what becomes of the answer."""
+    talk(Text.assemble(("error: ", "bold red"), clean(failure.message)))
+    if failure.hint:
+        talk(Text.assemble(("hint: ", "bold cyan"), clean(failure.hint)))
+    if failure.stands_in:
+        talk(f"({failure.model} is out of reach, so the answer below is quoted from the library)")
+    else:
+        talk("(what it had said is kept; --quote, or /quote in a chat, answers by quoting)")
+
+
+def print_explanation(answer: Answer) -> None:
+    """Write to stdout how an answer came about: search, identification, lists, evidence, notes."""
+    print_line(f"Searched for: {answer.searched or 'the picture'}")
+    if answer.identification is not None:
+        print_line(f"The picture: {describe_identification(answer.identification)}")
+        for candidate in answer.identification.candidates:
+            told = f", told of in {candidate.path}" if candidate.path else ""
+            print_line(f"  - {candidate.name}: {candidate.share:.0%} of the votes{told}")
+    if answer.model:
+        print_line(f"Answered by: {answer.model}")
+    for note in answer.notes:
+        print_line(f"  - {note}")
+    print_table(contribution_table(answer.hits))
+    print_evidence(answer.confidence, answer.reasons)
+
+
+def describe_identification(identification: Identification) -> str:
+    """Return in one sentence what a picture shows and who said so."""
+    name = identification.chosen.name if identification.chosen else None
+    match identification.by:
+        case "known":
+            said = f"it is in the library: {name}"
+        case "model" if name is None:
+            said = "the chat model found that none of the names fits"
+        case "model":
+            said = f"the chat model chose {name}"
+        case _ if identification.chosen is None:
+            said = "no near picture has a name"
+        case _:
+            share = identification.chosen.share
+            said = f"the nearest pictures say {name}, with {share:.0%} of the votes"
+    return f"{said} ({identification.note})" if identification.note else said
+
+
+def _talk_of_search(event: Retrieved, question: str) -> None:
+    if event.searched.strip() != question.strip():
+        talk(Text(f"(searched for: {clean(event.searched)})", style="dim"))
+    if event.identification is not None:
+        said = describe_identification(event.identification)
+        talk(Text(f"(the picture: {clean(said)})", style="dim"))
 
 
 def print_sources(library: Library, answer: Answer, *, show_thumbnails: bool = True) -> None:

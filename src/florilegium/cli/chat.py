@@ -15,22 +15,22 @@ from typing import Final
 from urllib.parse import unquote
 
 import typer
+from PIL import Image
 
+from florilegium.answers import Answer, Turn
 from florilegium.cli import options
-from florilegium.cli.ask import print_sources, write_events
-from florilegium.cli.exit_codes import OK, USAGE, exit_code
-from florilegium.cli.hits import contribution_table, print_evidence, print_hits
+from florilegium.cli.ask import breaks_off, print_explanation, print_sources, write_events
+from florilegium.cli.exit_codes import FAILED, OK, USAGE, exit_code
+from florilegium.cli.hits import print_hits
 from florilegium.cli.render import (
     is_interactive,
     print_line,
-    print_table,
     reported_errors,
     show_error,
     talk,
 )
 from florilegium.errors import FlorilegiumError, InvalidQueryError
 from florilegium.library import Library
-from florilegium.types import Answer
 
 PICTURE_SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".png", ".gif", ".webp", ".bmp", ".tif", ".tiff", ".avif", ".heic"}
@@ -41,6 +41,7 @@ COMMANDS = """\
               or writing @PATH in a question
 /sources      what was found for the last answer
 /explain      why it was found, and how sure that is
+/quote        answer the last question by quoting, whatever chat model is set
 /new          forget the conversation
 /help         this list
 /quit         leave; so does Ctrl-D. Ctrl-C stops an answer."""
@@ -72,6 +73,14 @@ class Conversation:
     answer: Answer | None = None
     picture: Path | None = None
     exit_code: int = OK
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Question:
+    text: str
+    image: Path | Image.Image | None
+    history: tuple[Turn, ...]
+    quote: bool = False
 
 
 def chat(
@@ -120,6 +129,8 @@ def reply(library: Library, conversation: Conversation, line: str) -> Conversati
             _show_sources(library, conversation)
         case "/explain":
             _explain(conversation)
+        case "/quote":
+            return _quote(library, conversation)
         case _ if re.fullmatch(r"/[a-z]+", command):
             talk(f"There is no command {command!r}; /help lists them.")
         case _ if dropped_picture(line):
@@ -190,15 +201,22 @@ def _answer(library: Library, conversation: Conversation, line: str) -> Conversa
     picture = picture or conversation.picture
     if not question and picture is None:
         return conversation
+    history = conversation.answer.history if conversation.answer else ()
+    return _ask(library, conversation, _Question(text=question, image=picture, history=history))
+
+
+def _ask(library: Library, conversation: Conversation, question: _Question) -> Conversation:
     try:
-        answer = _stream(library, question, picture, conversation)
+        answer = _write(library, question)
     except FlorilegiumError as error:
         show_error(error, as_json=False)
         return replace(conversation, picture=None, exit_code=exit_code(error))
     except KeyboardInterrupt:
         talk("\n(stopped)")
         return conversation
-    return _show_answer(library, replace(conversation, answer=answer, picture=None), answer)
+    code = FAILED if breaks_off(answer) else conversation.exit_code
+    after = replace(conversation, answer=answer, picture=None, exit_code=code)
+    return _show_answer(library, after, answer)
 
 
 def _show_answer(library: Library, conversation: Conversation, answer: Answer) -> Conversation:
@@ -214,13 +232,12 @@ def _show_answer(library: Library, conversation: Conversation, answer: Answer) -
     return conversation
 
 
-def _stream(
-    library: Library, question: str, picture: Path | None, conversation: Conversation
-) -> Answer:
-    history = conversation.answer.history if conversation.answer else ()
-    events = library.stream(question, image=picture, history=history)
+def _write(library: Library, question: _Question) -> Answer:
+    events = library.stream(
+        question.text, image=question.image, history=question.history, quote=question.quote
+    )
     try:
-        return write_events(events)
+        return write_events(events, question=question.text)
     finally:
         # After Ctrl-C the model must stop, too: a generator that is closed stops it.
         if isinstance(events, Generator):
@@ -257,8 +274,17 @@ def _explain(conversation: Conversation) -> None:
     if conversation.answer is None:
         talk("(nothing was asked yet)")
         return
-    print_table(contribution_table(conversation.answer.hits))
-    print_evidence(conversation.answer.confidence, conversation.answer.reasons)
+    print_explanation(conversation.answer)
+
+
+def _quote(library: Library, conversation: Conversation) -> Conversation:
+    """Ask the last question again, of the model that only quotes, in place of its answer."""
+    if conversation.answer is None:
+        talk("(nothing was asked yet)")
+        return conversation
+    *earlier, turn = conversation.answer.history
+    question = _Question(text=turn.question, image=turn.image, history=tuple(earlier), quote=True)
+    return _ask(library, conversation, question)
 
 
 def _to_path(text: str) -> Path:

@@ -113,7 +113,7 @@ def _search(
 
 def _ask(library: Library, question: str, image: Path | None) -> None:
     _heading(question + (f"  [with the picture {image.name}]" if image else ""))
-    answer = write_events(library.stream(question, image=image))
+    answer = write_events(library.stream(question, image=image), question=question)
     print_sources(library, answer)
 
 

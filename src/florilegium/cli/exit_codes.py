@@ -35,6 +35,7 @@ EXIT_CODES: Final[dict[type[errors.FlorilegiumError], int]] = {
     errors.ChatUnavailableError: FAILED,
     errors.ChatTimeoutError: FAILED,
     errors.ChatRejectedError: FAILED,
+    errors.ContextExceededError: FAILED,
     errors.UnsupportedInputError: USAGE,
 }
 

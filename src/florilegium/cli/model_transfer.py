@@ -32,11 +32,33 @@ from florilegium.config import models_folder
 from florilegium.errors import ConfigError
 from florilegium.model_bundles import BUNDLE_SUFFIX, read_bundle, write_bundle
 from florilegium.model_cards import find_card
+from florilegium.model_files import Wish
 from florilegium.model_pull import PulledModel, PullProgress, pull_model
+from florilegium.model_records import CHAT_KINDS, ENCODER_KIND, ChatModelRecord, ModelKind
 from florilegium.models import InstalledModel
 from florilegium.types import Precision
 
 PULLED_PRECISIONS: tuple[Precision, ...] = ("fp32", "fp16")
+
+FileOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--file",
+        metavar="PATTERN",
+        help="Which GGUF file to fetch, e.g. '*Q8_0*'; by default Q4_K_M, else Q8_0. May be given "
+        "again, for the projector.",
+        show_default=False,
+    ),
+]
+KindOption = Annotated[
+    str | None,
+    typer.Option(
+        "--kind",
+        metavar="KIND",
+        help="onnx_clip, llama_cpp, transformers or mc_llava, if the repository has more than one.",
+        show_default=False,
+    ),
+]
 
 
 def pull(
@@ -61,10 +83,12 @@ def pull(
         typer.Option(
             "--precision",
             metavar="PRECISION",
-            help="fp16, to fetch it besides fp32. May be given again.",
+            help="fp16, to fetch it besides fp32; for encoders. May be given again.",
             show_default=False,
         ),
     ] = None,
+    files: FileOption = None,
+    kind: KindOption = None,
     as_json: options.JsonOption = False,
     debug: options.DebugOption = False,
 ) -> None:
@@ -74,17 +98,22 @@ def pull(
     When it is stopped, it goes on the next time where it was.
     """
     with reported_errors(debug=debug, as_json=as_json):
-        chosen = parse_precisions(precisions, PULLED_PRECISIONS)
+        wish = Wish(
+            revision=revision,
+            precisions=parse_precisions(precisions, PULLED_PRECISIONS),
+            patterns=tuple(files or ()),
+            kind=parse_kind(kind),
+        )
         if name.endswith(BUNDLE_SUFFIX):
-            if revision or precisions:
+            if wish != Wish():
                 raise ConfigError(
-                    "A bundle holds one revision in fixed precisions.",
-                    hint="Leave --revision and --precision out.",
+                    "A bundle holds one revision, and fixed files of it.",
+                    hint="Leave --revision, --precision, --file and --kind out.",
                 )
             pulled = PulledModel(model=read_bundle(Path(name), folder=models_folder()), kept=False)
         else:
             _say_licence(name)
-            pulled = _pull(name, revision, chosen)
+            pulled = _pull(name, wish)
         _say(pulled)
         show_model(pulled.model, as_json=as_json)
 
@@ -123,34 +152,38 @@ def parse_precisions(
     return tuple(by_name[value] for value in values or ())
 
 
+def parse_kind(value: str | None) -> ModelKind | None:
+    """Return the kind of model that was named. Raises ConfigError for one that is not known."""
+    by_name: dict[str, ModelKind] = {kind: kind for kind in (ENCODER_KIND, *CHAT_KINDS)}
+    if value is not None and value not in by_name:
+        raise ConfigError(
+            f"The kind {value!r} is none of {', '.join(by_name)}.", hint="Mend --kind."
+        )
+    return None if value is None else by_name[value]
+
+
 def show_model(model: InstalledModel, *, as_json: bool) -> None:
     """Print what a model is called in the settings."""
-    setting = f"onnx_clip:{model.name}"
-    if as_json:
-        print_json(
-            {
-                "name": model.name,
-                "folder": str(model.folder),
-                "encoder": setting,
-                "dim": model.record.dim,
-                "precisions": list(model.record.variants),
-                "origin": dict(model.record.origin),
-            }
-        )
+    if not as_json:
+        print_line(model.setting)
+        return
+    record = model.record
+    data: dict[str, object] = {"name": model.name, "folder": str(model.folder)}
+    if isinstance(record, ChatModelRecord):
+        data |= {"chat_model": model.backend, "files": [file.path for file in record.files]}
     else:
-        print_line(f'encoder.name = "{setting}"')
+        data |= {
+            "encoder": model.backend,
+            "dim": record.dim,
+            "precisions": list(record.variants),
+        }
+    print_json(data | {"origin": dict(record.origin)})
 
 
-def _pull(name: str, revision: str | None, precisions: Sequence[Precision]) -> PulledModel:
+def _pull(name: str, wish: Wish) -> PulledModel:
     try:
         with shown_bytes() as progress:
-            return pull_model(
-                name,
-                folder=models_folder(),
-                revision=revision,
-                precisions=precisions,
-                progress=progress,
-            )
+            return pull_model(name, folder=models_folder(), wish=wish, progress=progress)
     except KeyboardInterrupt:
         talk("what was fetched is kept; run it again to go on")
         raise
@@ -170,6 +203,10 @@ def _say(pulled: PulledModel) -> None:
     done = "is there already" if pulled.kept else "pulled"
     talk(f"{model.name!r} {done}: {size}, revision {revision or 'not known'}")
     card = find_card(model.name)
+    if card is None:
+        talk(f"licence: {model.record.origin.get('licence', 'not known')}")
+    if isinstance(model.record, ChatModelRecord):
+        talk("checked by sizes and hashes only, since a chat model has no self-test")
     if pulled.kept and card and card.revision not in {None, revision}:
         talk(f"its card names revision {card.revision} by now; what is there is kept")
 

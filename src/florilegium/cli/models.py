@@ -23,9 +23,10 @@ from florilegium.cli.render import (
     talk,
 )
 from florilegium.config import models_folder
-from florilegium.encoders.onnx_clip.record import RECORD_NAME
+from florilegium.encoders.onnx_clip.record import ModelRecord
 from florilegium.errors import ConfigError, WeightsNotFoundError
 from florilegium.model_cards import ModelCard, read_cards
+from florilegium.model_records import ENCODER_KIND, RECORD_NAME, ModelKind
 from florilegium.models import (
     Damage,
     FileProblem,
@@ -36,6 +37,7 @@ from florilegium.models import (
     installed_models,
     interrupted_models,
     open_model,
+    record_kind,
     remove_model,
 )
 
@@ -55,6 +57,13 @@ class ModelRow:
     card: ModelCard | None
     model: InstalledModel | UnreadableModel | None
 
+    @property
+    def kind(self) -> ModelKind | None:
+        """Return the backend that opens the model, None where nothing says which."""
+        if isinstance(self.model, InstalledModel):
+            return record_kind(self.model.record)
+        return self.card.kind if self.card else None
+
 
 def list_models(*, as_json: options.JsonOption = False, debug: options.DebugOption = False) -> None:
     """List the models that have a card, and those that are installed."""
@@ -63,7 +72,9 @@ def list_models(*, as_json: options.JsonOption = False, debug: options.DebugOpti
         if as_json:
             print_json([_to_json(row) for row in rows])
             return
-        table = make_table("model", "state", "size", "dim", "languages", "licence", "COCO R@1")
+        table = make_table(
+            "model", "state", "kind", "size", "dim", "languages", "licence", "COCO R@1"
+        )
         for row in rows:
             style = "bold" if row.state == INSTALLED else None
             table.add_row(*(Text(clean(cell)) for cell in _cells(row)), style=style)
@@ -163,6 +174,7 @@ def _cells(row: ModelRow) -> list[str]:
     return [
         row.name,
         row.state,
+        row.kind or "",
         in_units(data["size"]) if isinstance(data["size"], int) else "",
         str(data["dim"] or ""),
         ", ".join(languages) if isinstance(languages, list) else "",
@@ -176,6 +188,8 @@ def _to_json(row: ModelRow) -> dict[str, object]:
     data: dict[str, object] = {
         "name": row.name,
         "state": row.state,
+        "encoder": row.kind if row.kind == ENCODER_KIND else None,
+        "chat_model": row.kind if row.kind != ENCODER_KIND else None,
         "title": card.title if card else None,
         "about": card.about if card else None,
         "source": card.source if card else None,
@@ -204,11 +218,11 @@ def _installed_to_json(model: InstalledModel) -> dict[str, object]:
         "licence": record.origin.get("licence"),
         "languages": list(record.languages) if record.languages else None,
     }
-    return {key: value for key, value in known.items() if value} | {
-        "size": sum(file.size for file in record.files),
-        "dim": record.dim,
-        "precisions": list(record.variants),
-    }
+    data: dict[str, object] = {key: value for key, value in known.items() if value}
+    data["size"] = sum(file.size for file in record.files)
+    if isinstance(record, ModelRecord):
+        data |= {"dim": record.dim, "precisions": list(record.variants)}
+    return data
 
 
 def _chosen(names: list[str], *, every: bool) -> list[InstalledModel | UnreadableModel]:

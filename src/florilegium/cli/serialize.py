@@ -6,11 +6,18 @@ The keys are a promise: new ones may come, none changes its meaning.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 
+from florilegium.answers import Answer, Citation, Identification
 from florilegium.checks import Check
 from florilegium.report import FailedFile, IngestReport
 from florilegium.retrieve import Explanation, RankingSummary
-from florilegium.types import Answer, Citation, Contribution, Hit, Modality, Span
+from florilegium.types import (
+    Contribution,
+    Hit,
+    Modality,
+    Span,
+)
 
 Json = dict[str, object]
 
@@ -43,6 +50,11 @@ def answer_to_json(answer: Answer) -> Json:
         "refused": answer.refused,
         "confidence": answer.confidence,
         "reasons": list(answer.reasons),
+        "notes": list(answer.notes),
+        "searched": answer.searched,
+        "model": answer.model,
+        "identification": _identification(answer.identification),
+        "failure": None if answer.failure is None else asdict(answer.failure),
         "citations": [_citation(citation) for citation in answer.citations],
         "hits": hits_to_json(answer.hits),
     }
@@ -71,6 +83,17 @@ def checks_to_json(checks: Sequence[Check]) -> list[Json]:
         {"name": check.name, "ok": check.ok, "message": check.message, "hint": check.hint}
         for check in checks
     ]
+
+
+def _identification(identification: Identification | None) -> Json | None:
+    if identification is None:
+        return None
+    return {
+        "chosen": identification.chosen.name if identification.chosen else None,
+        "by": identification.by,
+        "note": identification.note,
+        "candidates": [asdict(candidate) for candidate in identification.candidates],
+    }
 
 
 def _hit(hit: Hit, rank: int) -> Json:

@@ -6,6 +6,7 @@ Knows no language. What it says is what it was told to say, or one sentence abou
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 
 from florilegium.config import ChatConfig
 from florilegium.errors import ChatError, FlorilegiumError, UnsupportedInputError
@@ -31,6 +32,7 @@ class FakeChatModel:
             sentence that names the first source and cites it.
         max_images: Pictures that one request may hold.
         context_tokens: What `info` says of the context.
+        generative: What `info` says of it.
     """
 
     def __init__(
@@ -39,9 +41,15 @@ class FakeChatModel:
         *,
         max_images: int = 4,
         context_tokens: int | None = None,
+        generative: bool = True,
     ) -> None:
         self._replies = None if replies is None else list(replies)
-        self._info = ChatModelInfo(id="fake", max_images=max_images, context_tokens=context_tokens)
+        self._info = ChatModelInfo(
+            id="fake",
+            max_images=max_images,
+            context_tokens=context_tokens,
+            generative=generative,
+        )
         self.received: list[tuple[Message, ...]] = []
         self.options: list[ChatOptions] = []
         self.open_streams = 0
@@ -91,9 +99,11 @@ class FakeChatModel:
             self.open_streams -= 1
 
 
-def open_chat_model(model: str, *, config: ChatConfig, texts: Encoder | None) -> ChatModel:
+def open_chat_model(
+    model: str, *, config: ChatConfig, texts: Encoder | None, cache_folder: Path
+) -> ChatModel:
     """Return a fake chat model; `model` is a reply that it always gives, if there is one."""
-    del config, texts
+    del config, texts, cache_folder
     return FakeChatModel([model] * 1000 if model else None)
 
 

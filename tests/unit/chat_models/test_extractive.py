@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Mapping, Sequence
+from pathlib import Path
 from typing import cast
 
 import numpy as np
@@ -313,8 +314,8 @@ def test_nothing_comes_after_the_stream_was_closed() -> None:
     assert list(stream) == []
 
 
-def test_it_opens_by_name_without_an_encoder() -> None:
-    model = open_chat_model("", config=ChatConfig(), texts=None)
+def test_it_opens_by_name_without_an_encoder(tmp_path: Path) -> None:
+    model = open_chat_model("", config=ChatConfig(), texts=None, cache_folder=tmp_path)
 
     assert model.info.id == "extractive"
     assert model.info.max_images == 0

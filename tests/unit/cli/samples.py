@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from florilegium.types import Answer, Citation, Contribution, Hit, Item, Modality, Source, Span
+from florilegium.answers import Answer, Citation
+from florilegium.types import (
+    Contribution,
+    Hit,
+    Item,
+    Modality,
+    Source,
+    Span,
+)
 
 SOURCE = Source(root=Path("garden"), path="dahlia.md", size=9, modified_ns=0, content_hash="0")
 TEXT_ITEM = Item(

@@ -1,13 +1,29 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from florilegium.cli.ask import print_sources, write_events
+from florilegium.answers import (
+    Candidate,
+    Event,
+    Failed,
+    Failure,
+    Finished,
+    Identification,
+    Retrieved,
+    Token,
+)
+from florilegium.cli.ask import (
+    breaks_off,
+    describe_identification,
+    print_explanation,
+    print_sources,
+    write_events,
+)
 from florilegium.library import Library
-from florilegium.types import Event, Finished, Retrieved, Token
 from tests.unit.cli.conftest import Run
 from tests.unit.cli.samples import ANSWER, REFUSAL
 
@@ -24,7 +40,7 @@ def _events() -> list[Event]:
 def test_tokens_are_written_and_the_answer_is_returned(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    answer = write_events(_events())
+    answer = write_events(_events(), question="x")
 
     assert answer is ANSWER
     assert capsys.readouterr() == ("Twice a week.\n", "")
@@ -33,6 +49,141 @@ def test_tokens_are_written_and_the_answer_is_returned(
 def test_a_stream_that_breaks_off_is_a_defect() -> None:
     with pytest.raises(RuntimeError, match="without Finished"):
         write_events(_events()[:-1])
+
+
+ROSE = Candidate(name="rose", share=0.7, path="rose.txt")
+TULIP = Candidate(name="tulip", share=0.3)
+BY_VOTE = Identification(candidates=(ROSE, TULIP), chosen=ROSE, by="vote", note="fake is blind.")
+
+
+def test_what_was_searched_and_what_the_picture_shows_is_talk(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    found = Retrieved(hits=(), searched="rose in winter", with_image=True, identification=BY_VOTE)
+
+    write_events([found, Finished(answer=ANSWER)], question="in winter?")
+
+    assert capsys.readouterr() == (
+        "",
+        (
+            "(searched for: rose in winter)\n"
+            "(the picture: the nearest pictures say rose, with 70% of the votes (fake is blind.))\n"
+        ),
+    )
+
+
+@pytest.mark.parametrize(
+    ("identification", "said"),
+    [
+        (replace(BY_VOTE, by="known", note=None), "it is in the library: rose"),
+        (replace(BY_VOTE, by="model", note=None), "the chat model chose rose"),
+        (
+            replace(BY_VOTE, by="model", chosen=None, note=None),
+            "the chat model found that none of the names fits",
+        ),
+        (replace(BY_VOTE, chosen=None, note=None), "no near picture has a name"),
+    ],
+)
+def test_who_identified_the_picture_is_said(identification: Identification, said: str) -> None:
+    assert describe_identification(identification) == said
+
+
+FAILURE = Failure(model="openai:x", code="chat_timeout", message="Nothing came.", hint="Wait.")
+
+
+def test_a_model_that_fails_in_the_middle_keeps_its_words_and_quoting_is_offered(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    cut = replace(ANSWER, failure=FAILURE)
+
+    answer = write_events([Token(text="Twice "), Failed(failure=FAILURE), Finished(answer=cut)])
+
+    assert breaks_off(answer)
+    out, err = capsys.readouterr()
+    assert out == "Twice \n"
+    assert err.splitlines() == [
+        "error: Nothing came.",
+        "hint: Wait.",
+        "(what it had said is kept; --quote, or /quote in a chat, answers by quoting)",
+    ]
+
+
+def test_an_answer_that_stands_in_says_so_and_does_not_break_off(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    failure = replace(FAILURE, stands_in=True, hint=None)
+    whole = replace(ANSWER, failure=failure)
+
+    answer = write_events([Failed(failure=failure), Token(text="Yes."), Finished(answer=whole)])
+
+    assert not breaks_off(answer)
+    out, err = capsys.readouterr()
+    assert out == "Yes.\n"
+    assert "openai:x is out of reach, so the answer below is quoted from the library" in err
+
+
+def test_an_explanation_tells_search_picture_model_notes_and_evidence(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    print_explanation(
+        replace(
+            ANSWER,
+            searched="rose in winter",
+            model="fake",
+            identification=BY_VOTE,
+            notes=("2 of 4 sources did not fit.",),
+        )
+    )
+
+    lines = [line.rstrip() for line in capsys.readouterr().out.splitlines()]
+    assert lines[:7] == [
+        "Searched for: rose in winter",
+        "The picture: the nearest pictures say rose, with 70% of the votes (fake is blind.)",
+        "  - rose: 70% of the votes, told of in rose.txt",
+        "  - tulip: 30% of the votes",
+        "Answered by: fake",
+        "  - 2 of 4 sources did not fit.",
+        "What each list gave",
+    ]
+    assert lines[-1] == "  - the words agree"
+
+
+def test_an_explanation_is_shown_when_asked_for(ingested: Run) -> None:
+    plain = ingested("ask", "Where does the blue gentian grow?", *FAKE_CHAT, *ALWAYS)
+    explained = ingested(
+        "ask", "Where does the blue gentian grow?", "--explain", *FAKE_CHAT, *ALWAYS
+    )
+
+    assert explained.stdout.startswith(plain.stdout)
+    assert "Answered by: fake" in explained.stdout
+
+
+def test_quoting_is_answered_by_sentences_of_the_library(ingested: Run) -> None:
+    result = ingested("ask", "Where does the gentian grow?", "--quote", "--json", *FAKE_CHAT)
+
+    assert json.loads(result.stdout)["model"] == "extractive"
+
+
+DOWN = ("--set", "chat.name=openai:x", "--set", "chat.base_url=http://127.0.0.1:9/v1",
+        "--set", "chat.retries=0")  # fmt: skip
+
+
+def test_a_server_that_is_down_is_told_and_the_answer_is_quoted(ingested: Run) -> None:
+    result = ingested("ask", "Where does the blue gentian grow?", *DOWN, *ALWAYS)
+
+    assert result.exit_code == 0
+    assert "Sources" in result.stdout
+    assert "error: " in result.stderr
+    assert "openai:x is out of reach" in result.stderr
+
+
+def test_a_server_that_is_down_is_in_the_json(ingested: Run) -> None:
+    result = ingested("ask", "Where does the blue gentian grow?", "--json", *DOWN, *ALWAYS)
+
+    data = json.loads(result.stdout)
+    assert data["model"] == "extractive"
+    assert data["failure"]["code"] == "chat_unavailable"
+    assert data["failure"]["stands_in"] is True
 
 
 def test_sources_are_numbered_with_place_and_quote(

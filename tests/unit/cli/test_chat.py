@@ -268,7 +268,7 @@ def test_explain_shows_the_lists_and_the_evidence(
     assert "Evidence: " in out
 
 
-@pytest.mark.parametrize("command", ["/sources", "/explain"])
+@pytest.mark.parametrize("command", ["/sources", "/explain", "/quote"])
 def test_before_any_question_there_is_nothing_to_show(
     library: Library, command: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -277,11 +277,29 @@ def test_before_any_question_there_is_nothing_to_show(
     assert capsys.readouterr() == ("", "(nothing was asked yet)\n")
 
 
+def test_quote_answers_the_last_question_again_in_place_of_its_answer(
+    library: Library, folder: Path
+) -> None:
+    first = _next(library, Conversation(), "Where does the poppy grow?")
+    second = _next(library, first, f"@{folder / 'poppy.png'} What is this?")
+
+    quoted = _next(library, second, "/quote")
+
+    assert second.answer is not None
+    assert quoted.answer is not None
+    assert (second.answer.model, quoted.answer.model) == ("fake", "extractive")
+    assert [turn.question for turn in quoted.answer.history] == [
+        "Where does the poppy grow?",
+        "What is this?",
+    ]
+    assert quoted.answer.history[1].image is not None
+
+
 def test_help_names_each_command(library: Library, capsys: pytest.CaptureFixture[str]) -> None:
     _next(library, Conversation(), "/help")
 
     words = capsys.readouterr().err.split()
-    assert {"/image", "/sources", "/explain", "/new", "/help", "/quit"} <= set(words)
+    assert {"/image", "/sources", "/explain", "/quote", "/new", "/help", "/quit"} <= set(words)
 
 
 def test_an_unknown_command_is_no_question(

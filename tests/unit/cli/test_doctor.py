@@ -4,6 +4,9 @@ import json
 import re
 from pathlib import Path
 
+import pytest
+
+from florilegium.chat_models.openai.servers import FoundServer
 from tests.tiny_onnx import write_tiny_clip
 from tests.unit.cli.conftest import Run
 
@@ -50,3 +53,53 @@ def test_a_good_check_is_marked_so(ingested: Run) -> None:
 
     assert "WRONG" not in result.stdout
     assert result.stdout.count(" ok ") >= 4
+
+
+def test_each_part_has_its_own_finding(ingested: Run) -> None:
+    result = ingested("doctor", "--json", "--set", "encoder.name=oracle")
+
+    wrong = [check["name"] for check in json.loads(result.stdout) if not check["ok"]]
+    assert wrong == ["image-text encoder", "index"]
+
+
+def test_a_chat_server_that_is_down_is_wrong_with_its_address(ingested: Run) -> None:
+    down = ("chat.name=openai:x", "chat.base_url=http://127.0.0.1:9/v1", "chat.retries=0")
+
+    result = ingested("doctor", "--json", *(word for one in down for word in ("--set", one)))
+
+    (wrong,) = [check for check in json.loads(result.stdout) if not check["ok"]]
+    assert result.exit_code == 1
+    assert wrong["name"] == "chat model"
+    assert "127.0.0.1:9" in wrong["message"]
+
+
+@pytest.mark.parametrize(
+    ("server", "message", "hint"),
+    [
+        (
+            FoundServer(name="Ollama", base_url="http://x/v1", models=("llava:7b", "qwen", "b")),
+            "Ollama at http://x/v1 with llava:7b and 2 more",
+            'To use it: chat.name = "openai:llava:7b", chat.base_url = "http://x/v1"',
+        ),
+        (FoundServer(name="Jan", base_url="u", models=()), "Jan at u, without models", None),
+        (
+            FoundServer(name="vLLM", base_url="u", models=(), needs_key=True),
+            "vLLM at u, which asks for a key",
+            'To use it: chat.base_url = "u", and chat.api_key_env',
+        ),
+    ],
+)
+def test_servers_that_run_here_are_listed_with_their_settings(
+    ingested: Run,
+    monkeypatch: pytest.MonkeyPatch,
+    server: FoundServer,
+    message: str,
+    hint: str | None,
+) -> None:
+    monkeypatch.setattr("florilegium.cli.doctor.find_servers", lambda: [server])
+
+    result = ingested("doctor", "--json")
+
+    *_, found = json.loads(result.stdout)
+    assert result.exit_code == 0
+    assert found == {"name": "server", "ok": True, "message": message, "hint": hint}

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from florilegium.answers import Citation
 from florilegium.cli.ask import print_sources
 from florilegium.cli.hits import (
     contribution_table,
@@ -20,7 +21,9 @@ from florilegium.cli.render import print_table
 from florilegium.evidence import Evidence
 from florilegium.library import Library
 from florilegium.retrieve import Explanation, RankingSummary
-from florilegium.types import Citation, Modality
+from florilegium.types import (
+    Modality,
+)
 from tests.unit.cli.conftest import FAKES, Run
 from tests.unit.cli.samples import ANSWER, IMAGE_HIT, TEXT_HIT
 

@@ -14,10 +14,18 @@ from rich.console import Console
 from typer.testing import CliRunner, Result
 
 from florilegium.cli.app import app
-from florilegium.cli.model_transfer import parse_precisions, shown_bytes
+from florilegium.cli.model_transfer import parse_kind, parse_precisions, shown_bytes
 from florilegium.errors import ConfigError
 from florilegium.model_pull import PullProgress
-from tests.tiny_hub import FIRST, TinyHub, serve
+from tests.tiny_hub import (
+    FIRST,
+    GGUF_MODEL,
+    GGUF_PROJECTOR,
+    TinyHub,
+    serve,
+    write_tiny_gguf,
+    write_tiny_transformers,
+)
 from tests.tiny_onnx import write_tiny_clip
 
 NAME = "tiny--clip"
@@ -132,12 +140,82 @@ def test_a_bundle_says_what_to_run_on_the_other_machine(
     assert "florilegium models pull 'my tiny.tar'" in result.stderr
 
 
-@pytest.mark.parametrize("option", [["--revision", "main"], ["--precision", "fp16"]])
-def test_a_bundle_has_no_other_revision_or_precision(run: Run, option: list[str]) -> None:
+@pytest.mark.parametrize(
+    "option",
+    [["--revision", "main"], ["--precision", "fp16"], ["--file", "*"], ["--kind", "llama_cpp"]],
+)
+def test_a_bundle_has_no_other_revision_and_no_other_files(run: Run, option: list[str]) -> None:
     result = run("pull", "tiny.tar", *option)
 
     assert result.exit_code == 2
     assert "one revision" in result.stderr
+
+
+@pytest.fixture
+def chat_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[TinyHub]:
+    write_tiny_gguf(tmp_path / "chat-hub")
+    with serve(TinyHub("tiny/chat", tmp_path / "chat-hub"), monkeypatch) as running:
+        yield running
+
+
+def test_a_pull_of_a_chat_model_prints_its_setting_and_says_what_was_checked(
+    run: Run, chat_hub: TinyHub, folder: Path
+) -> None:
+    result = run("pull", "tiny/chat")
+
+    assert result.exit_code == 0
+    assert result.stdout == 'chat.name = "llama_cpp:tiny--chat"\n'
+    assert "licence: apache-2.0" in result.stderr
+    assert "a chat model has no self-test" in result.stderr
+    assert (folder / "tiny--chat" / GGUF_MODEL).is_file()
+
+
+def test_a_pull_of_a_chat_model_as_json_lists_its_files(run: Run, chat_hub: TinyHub) -> None:
+    data = json.loads(run("pull", "tiny/chat", "--json").stdout)
+
+    assert data["chat_model"] == "llama_cpp:tiny--chat"
+    assert data["files"] == [GGUF_MODEL, GGUF_PROJECTOR, "README.md"]
+    assert data["origin"]["revision"] == FIRST
+
+
+def test_files_are_chosen_by_patterns(run: Run, chat_hub: TinyHub, folder: Path) -> None:
+    result = run("pull", "tiny/chat", "--file", "*Q8_0*", "--file", "mmproj*F16*")
+
+    assert result.exit_code == 0
+    assert {path.name for path in (folder / "tiny--chat").glob("*.gguf")} == {
+        "Tiny-Q8_0.gguf", "mmproj-Tiny-F16.gguf",
+    }  # fmt: skip
+
+
+def test_the_kind_is_chosen_where_a_repository_has_two(run: Run, chat_hub: TinyHub) -> None:
+    write_tiny_transformers(chat_hub.commits[FIRST])
+    asked = run("pull", "tiny/chat")
+
+    result = run("pull", "tiny/chat", "--kind", "transformers")
+
+    assert asked.exit_code == 2
+    assert "--kind llama_cpp" in asked.stderr
+    assert result.stdout == 'chat.name = "transformers:tiny--chat"\n'
+
+
+def test_a_bundle_of_a_chat_model_goes_to_another_machine(
+    run: Run, chat_hub: TinyHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run("pull", "tiny/chat")
+    run("bundle", "tiny/chat", "-o", str(tmp_path / "chat.tar"))
+    monkeypatch.setenv("FLORILEGIUM_MODELS_FOLDER", str(tmp_path / "there"))
+
+    pulled = run("pull", str(tmp_path / "chat.tar"))
+
+    assert pulled.stdout == 'chat.name = "llama_cpp:tiny--chat"\n'
+    assert (tmp_path / "there" / "tiny--chat" / GGUF_MODEL).is_file()
+
+
+def test_an_unknown_kind_names_the_known_ones() -> None:
+    assert parse_kind("mc_llava") == "mc_llava"
+    assert parse_kind(None) is None
+    with pytest.raises(ConfigError, match="'gguf' is none of onnx_clip, llama_cpp"):
+        parse_kind("gguf")
 
 
 def test_precisions_are_read_in_order() -> None:

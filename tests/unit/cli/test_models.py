@@ -10,7 +10,8 @@ from typer.testing import CliRunner, Result
 from florilegium.cli.app import app
 from florilegium.cli.models import in_units, model_rows
 from florilegium.model_cards import read_cards
-from tests.unit.installed import install
+from tests.tiny_hub import GGUF_MODEL
+from tests.unit.installed import install, install_chat_model
 
 NAME = "tiny--clip"
 TEXT = "onnx/text_model.onnx"
@@ -79,6 +80,31 @@ def test_an_installed_model_with_a_card_is_one_row(folder: Path) -> None:
     assert rows["siglip2-base-256"].state == "installed"
     assert rows["siglip2-base-256"].card is not None
     assert len(rows) == len(read_cards())
+
+
+def test_the_list_says_what_opens_each_model(run: Run, installed: Path) -> None:
+    install_chat_model(installed.parent)
+
+    rows = {row["name"]: row for row in json.loads(run("list", "--json").stdout)}
+    kinds = {name: (row["encoder"], row["chat_model"]) for name, row in rows.items()}
+
+    assert kinds["siglip2-base-256"] == kinds[NAME] == ("onnx_clip", None)
+    assert kinds["qwen3-vl-2b"] == kinds["tiny--chat"] == (None, "llama_cpp")
+    assert kinds["mc-llava-3b"] == (None, "mc_llava")
+    assert rows["tiny--chat"]["size"] > 0
+    assert rows["tiny--chat"]["dim"] is None
+    assert "llama_cpp" in run("list").stdout
+
+
+def test_chat_models_are_verified_found_and_removed_like_encoders(run: Run, folder: Path) -> None:
+    install_chat_model(folder)
+
+    assert run("verify", "tiny/chat").exit_code == 0
+    assert run("path", "tiny/chat").stdout == f"{folder / 'tiny--chat'}\n"
+    (folder / "tiny--chat" / GGUF_MODEL).write_bytes(b"rust")
+    assert run("verify", "--all").exit_code == 1
+    assert run("remove", "tiny/chat", "--yes").exit_code == 0
+    assert not (folder / "tiny--chat").exists()
 
 
 def test_what_is_partly_fetched_or_damaged_is_shown_so(run: Run, installed: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from florilegium.config import ChatConfig
@@ -99,8 +101,8 @@ def test_closing_is_remembered() -> None:
     assert model.closed
 
 
-def test_a_name_with_a_model_says_the_model_each_time() -> None:
-    model = open_chat_model("Yes [1].", config=ChatConfig(), texts=None)
+def test_a_name_with_a_model_says_the_model_each_time(tmp_path: Path) -> None:
+    model = open_chat_model("Yes [1].", config=ChatConfig(), texts=None, cache_folder=tmp_path)
 
     deltas = [list(model.stream(a_question(), options=OPTIONS)) for _ in range(2)]
 

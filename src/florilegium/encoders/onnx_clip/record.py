@@ -13,20 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from florilegium.errors import WeightsNotFoundError
+from florilegium.model_records import RECORD_NAME as RECORD_NAME
+from florilegium.model_records import FileRecord as FileRecord
 from florilegium.preprocessing import Preprocessing
 from florilegium.types import Precision
 
-RECORD_NAME = "florilegium.json"
 _SCHEMA = 1
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FileRecord:
-    """One file of the folder; `path` is relative to it and uses `/`."""
-
-    path: str
-    sha256: str
-    size: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,6 +111,11 @@ def read_record(file: Path) -> ModelRecord:
     text = file.read_bytes()
     try:
         tree = json.loads(text)
+        if "kind" in tree:
+            raise WeightsNotFoundError(
+                f"The model {file.parent.name!r} is a chat model, and no encoder.",
+                hint=f'Set chat.name = "{tree["kind"]}:{file.parent.name}".',
+            )
         if tree["schema"] != _SCHEMA:
             raise ValueError(f"its schema is {tree['schema']}, not {_SCHEMA}")
         return _from_tree(tree)

@@ -1,0 +1,1 @@
+"""The chat model `openai`: any server that speaks OpenAI's chat completions."""

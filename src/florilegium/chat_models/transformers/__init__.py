@@ -1,0 +1,1 @@
+"""Open models that see, run in this process by PyTorch and transformers."""

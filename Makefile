@@ -73,12 +73,14 @@ docs: setup  ## Generate the reference pages again.
 	$(BIN)/python scripts/make_reference.py
 	$(BIN)/python scripts/make_numbers.py
 
-bench: setup  ## Run all benchmarks in order; DATA=folder says where the evaluation data is.
+bench: $(READY_CHAT)  ## Run all benchmarks in order; DATA=folder says where the evaluation data is.
 	@for name in text_retrieval image_retrieval refusal ingest_speed text_encoders; do \
 	  echo "== $(BIN)/python -m benchmarks.$$name --data $(DATA)"; \
 	  $(BIN)/python -m benchmarks.$$name --data "$(DATA)" || exit $$?; \
 	done
 	$(BIN)/python -m benchmarks.store_recall
+	$(BIN)/python -m benchmarks.chat_speed
+	$(BIN)/python -m benchmarks.chat_memory
 	$(BIN)/python scripts/make_numbers.py
 
 smoke: setup  ## Build the wheel and use it in an empty environment.

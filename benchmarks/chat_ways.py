@@ -166,7 +166,8 @@ def _open_engine(model: Path, address: str) -> Ask:
 
 def _open_http(model: Path, address: str) -> Ask:
     del model
-    client = httpx.Client(base_url=address, timeout=600)
+    # A connection for each request: one that was idle for minutes may be closed at the other end.
+    client = httpx.Client(base_url=address, timeout=600, headers={"Connection": "close"})
 
     def ask(question: str) -> list[float]:
         started, times = time.perf_counter(), []

@@ -17,6 +17,12 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
 PAGES = ("README.md", "docs/benchmarks.md", "docs/starter.md")
+WAYS = {
+    "xllamacpp": "llama.cpp in process, called directly",
+    "llama_cpp": "**`llama_cpp`**",
+    "httpx": "llama.cpp's server, called directly",
+    "openai": "**`openai`**",
+}
 BLOCK = re.compile(r"(<!-- numbers: (\w+) -->\n).*?(<!-- end of numbers -->)", re.DOTALL)
 
 TEXT_ROWS = {
@@ -256,6 +262,38 @@ def memory_table() -> str:
     return lines(origin(results), "", *rows, "", *said)
 
 
+def chat_table() -> str:
+    speed, memory = read("chat_speed"), read("chat_memory")
+    results = speed["results"]
+    few, many = memory["results"]["requests"]
+    rows = [
+        f"| way to the reply | first token | tokens/s | memory after {few} | after {many} asked |",
+        "|---|--:|--:|--:|--:|",
+    ]
+    for way, found in results["ways"].items():
+        held = memory["results"]["ways"][way]
+        rows.append(
+            f"| {WAYS[way]} | {found['first token, median ms']:.0f} ms | "
+            f"{found['tokens/s, median']:.1f} | {held[f'RSS MB after {few}']} MB | "
+            f"{held[f'RSS MB after {many}']} MB |"
+        )
+    said = [
+        f"{pair}: time to first token × {ratio['first token, ms']}, tokens/s × {ratio['tokens/s']}."
+        for pair, ratio in results["ours over what it stands on"].items()
+    ]
+    model, rounds = results["model"], results["rounds"]
+    return lines(
+        origin(speed),
+        origin(memory),
+        f"{model}, {results['threads']} thread, {rounds} rounds; medians, and medians of the "
+        "ratios within a round.",
+        "",
+        *rows,
+        "",
+        *said,
+    )
+
+
 def cells(found: dict[str, float]) -> str:
     return " | ".join(f"{found[name]:.1f}" for name in RECALLS)
 
@@ -286,6 +324,7 @@ TABLES = {
     "clip": clip_table,
     "clip_stages": clip_stages_table,
     "memory": memory_table,
+    "chat": chat_table,
 }
 
 

@@ -15,7 +15,8 @@ from typer.testing import CliRunner
 from florilegium import errors
 from florilegium.cli.app import app
 from florilegium.cli.exit_codes import EXIT_CODES
-from florilegium.config import CONFIG_NAME, ENVIRONMENT_PREFIX, describe_fields
+from florilegium.config import CONFIG_NAME, ENVIRONMENT_PREFIX
+from florilegium.config_fields import describe_fields
 from florilegium.model_cards import ModelCard, read_cards
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -49,14 +49,7 @@ if TYPE_CHECKING:
     from florilegium.library import Library, Statistics
     from florilegium.report import FailedFile, IngestReport, Progress
     from florilegium.retrieve import Explanation, RankingSummary
-    from florilegium.types import (
-        Contribution,
-        Hit,
-        Item,
-        Modality,
-        Source,
-        Span,
-    )
+    from florilegium.types import Contribution, Hit, Item, Modality, Source, Span
 
 __all__ = [
     "Answer",

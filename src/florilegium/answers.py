@@ -70,7 +70,10 @@ class Failure:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Turn:
-    """A question that was answered, with the picture that came with it, and what that shows."""
+    """A question that was answered, its picture, and what that of this or an earlier turn shows.
+
+    Of a history only the newest picture is held.
+    """
 
     question: str
     answer: str

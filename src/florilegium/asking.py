@@ -7,7 +7,8 @@ decide. Knows how a conversation goes; leaves searching to what it is given.
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 from PIL import Image
@@ -19,12 +20,7 @@ from florilegium.evidence import Evidence
 from florilegium.protocols import ChatModel
 from florilegium.streams import closing_stream
 from florilegium.thinking import without_thoughts
-from florilegium.types import (
-    ChatModelInfo,
-    ChatOptions,
-    Hit,
-    Message,
-)
+from florilegium.types import ChatModelInfo, ChatOptions, Hit, Message
 
 logger = logging.getLogger(__name__)
 
@@ -55,16 +51,41 @@ class Picture:
     content_hash: str | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Wanted:
+    """What is to be searched for: words, the picture that they are about, and what to read.
+
+    `about` is the path of the text that tells of what the picture was identified as.
+    """
+
+    text: str
+    picture: Picture | None = None
+    about_picture: bool = False
+    about: str | None = None
+
+
 class ShortReplies:
     """A chat model that is asked short things on the way; given up when it is out of reach.
 
     `failure` is the error by which that showed: whoever wants the answer itself need not wait for
     a dead server a second time. `problem` says what went wrong last.
+
+    Args:
+        chat_model: Who is asked.
+        max_tokens: Room for a reply; models that think need it before they speak.
+        going_first: Makes others who compute here pause while a model in process speaks.
     """
 
-    def __init__(self, chat_model: ChatModel, *, max_tokens: int) -> None:
+    def __init__(
+        self,
+        chat_model: ChatModel,
+        *,
+        max_tokens: int,
+        going_first: Callable[[], AbstractContextManager[None]] = nullcontext,
+    ) -> None:
         self._chat_model = chat_model
         self._max_tokens = max_tokens
+        self._going_first = going_first
         self.failure: ChatError | None = None
         self.problem: str | None = None
 
@@ -81,16 +102,18 @@ class ShortReplies:
     def ask(self, messages: Sequence[Message], *, longest: int) -> str | None:
         """Return the reply, or None if the chat model failed.
 
-        A reply of more than `longest` characters is cut short there, and the model stopped. It is
-        not given fewer tokens instead, since models that think need them before they speak.
+        A reply of more than `longest` characters is cut short there, and the model stopped.
         """
-        if self.failure is not None:
+        info = self.info()
+        if info is None:
             return None
         options = ChatOptions(max_tokens=self._max_tokens, temperature=0.0)
+        courtesy = self._going_first() if info.in_process else nullcontext()
         reply = ""
         try:
-            with closing_stream(self._chat_model.stream(messages, options=options)) as stream:
-                for delta in without_thoughts(stream):
+            stream = self._chat_model.stream(messages, options=options)
+            with courtesy, closing_stream(stream) as deltas:
+                for delta in without_thoughts(deltas):
                     reply += delta.text
                     if len(reply) > longest:
                         break
@@ -107,7 +130,7 @@ class ShortReplies:
 
 
 def image_in_play(image: Picture | None, history: Sequence[Turn]) -> Picture | None:
-    """Return the picture that a question is about: its own, or the last one of earlier turns."""
+    """Return the picture that a question may be about: its own, or the last of earlier turns."""
     if image is not None:
         return image
     turn = _turn_with_picture(history)
@@ -116,58 +139,50 @@ def image_in_play(image: Picture | None, history: Sequence[Turn]) -> Picture | N
     return Picture(image=turn.image, content_hash=turn.image_hash)
 
 
-def search_text(
+def want(
     question: str, *, image: Picture | None, history: Sequence[Turn], replies: ShortReplies
-) -> str:
+) -> Wanted:
     """Return what to search for.
 
     A question that comes after others is rewritten by the chat model to stand alone; where it is
     not able to, a follow-up ("And in winter?") brings the question that it leans on along. One
-    that brings its own picture leans on that.
+    that brings its own picture leans on that. The picture of an earlier turn is searched for with
+    questions that are about it, by their wording and unless the model finds that they stand alone.
     """
     by_wording = questions.search_text(question, [turn.question for turn in history])
-    if not history or image is not None or not question.strip():
-        return by_wording
-    info = replies.info()
-    if info is None or not info.generative:
-        return by_wording
-    messages = standalone.rewrite_messages(question, history)
-    reply = replies.ask(messages, longest=standalone.LONGEST_REPLY)
-    rewritten = standalone.read_rewriting(reply or "", question, history)
-    return rewritten or by_wording
+    pointed = not question.strip() or questions.points_at_picture(question)
+    if image is not None or not history:
+        return Wanted(text=by_wording, picture=image, about_picture=image is not None and pointed)
+    rewritten = _rewrite(question, history=history, replies=replies)
+    stands_alone = rewritten is not None and _bare(rewritten) == _bare(question)
+    earlier = image_in_play(None, history) if pointed and not stands_alone else None
+    return Wanted(text=rewritten or by_wording, picture=earlier, about_picture=earlier is not None)
 
 
 def identify_picture(
-    found: Found,
-    *,
-    question: str,
-    image: Picture | None,
-    history: Sequence[Turn],
-    replies: ShortReplies,
+    found: Found, wanted: Wanted, *, is_new: bool, history: Sequence[Turn], replies: ShortReplies
 ) -> Identification | None:
-    """Return what the picture in play shows, or None when nobody asks or nothing is like it.
+    """Return what the picture shows, or None when nobody asks or nothing is like it.
 
     Args:
         found: What the search for the picture gave.
-        question: As the user asked it.
-        image: The picture that came with the question; that of an earlier turn stays in play,
-            and so does what it was found to show.
+        wanted: What was searched for.
+        is_new: Whether the picture came with the question; what one of an earlier turn was found
+            to show stays in play.
         history: Earlier turns, oldest first.
         replies: The chat model that chooses from the candidates, if it sees.
     """
-    picture = image_in_play(image, history)
-    about_picture = not question.strip() or questions.points_at_picture(question)
-    if picture is None or not about_picture:
+    if wanted.picture is None or not wanted.about_picture:
         return None
-    earlier = _turn_with_picture(history) if image is None else None
-    if earlier is not None and earlier.identification is not None:
-        return earlier.identification
+    earlier = None if is_new else _identified_before(history)
+    if earlier is not None:
+        return earlier
     candidates = found.candidates[: identify.MOST_CANDIDATES]
     if not candidates:
         return None
     if found.is_known:
         return Identification(candidates=candidates, chosen=candidates[0], by="known")
-    return _choose(candidates, picture=picture, replies=replies)
+    return _choose(candidates, picture=wanted.picture, replies=replies)
 
 
 def describe_identity(identification: Identification | None) -> str | None:
@@ -204,5 +219,27 @@ def _voted(candidates: tuple[Candidate, ...], note: str | None) -> Identificatio
     return Identification(candidates=candidates, chosen=chosen, by="vote", note=note)
 
 
+def _rewrite(question: str, *, history: Sequence[Turn], replies: ShortReplies) -> str | None:
+    """Return the question as the chat model rewrites it, if it can and is to be believed."""
+    info = replies.info() if question.strip() else None
+    if info is None or not info.generative:
+        return None
+    messages = standalone.rewrite_messages(question, history)
+    reply = replies.ask(messages, longest=standalone.LONGEST_REPLY)
+    return standalone.read_rewriting(reply or "", question, history)
+
+
+def _bare(question: str) -> str:
+    return "".join(character for character in question.casefold() if character.isalnum())
+
+
 def _turn_with_picture(history: Sequence[Turn]) -> Turn | None:
     return next((turn for turn in reversed(history) if turn.image is not None), None)
+
+
+def _identified_before(history: Sequence[Turn]) -> Identification | None:
+    """Return what the newest picture of earlier turns was found to show, in any turn since."""
+    for turn in reversed(history):
+        if turn.identification is not None or turn.image is not None:
+            return turn.identification
+    return None

@@ -28,10 +28,11 @@ from florilegium.asking import (
     Found,
     Picture,
     ShortReplies,
+    Wanted,
     describe_identity,
     identify_picture,
     image_in_play,
-    search_text,
+    want,
 )
 from florilegium.citations import CitationParser, cite, strip_citations
 from florilegium.config import ChatConfig
@@ -46,13 +47,7 @@ from florilegium.protocols import ChatModel
 from florilegium.streams import closing_stream
 from florilegium.support import SupportMarker
 from florilegium.thinking import without_thoughts
-from florilegium.types import (
-    ChatModelInfo,
-    ChatOptions,
-    Delta,
-    FinishReason,
-    Item,
-)
+from florilegium.types import ChatModelInfo, ChatOptions, Delta, FinishReason, Item
 
 _SHRINK = (1.0, 0.6, 0.35)  # shares of the budget that are tried when a context turns out smaller
 
@@ -62,8 +57,7 @@ class Tools:
     """What an answer is made with.
 
     Attributes:
-        search: Returns what was found for words and a picture; the third argument is the path of
-            the text that tells of what the picture was identified as.
+        search: Returns what was found.
         chat_model: Who answers.
         fallback: Opens the chat model that answers when the first cannot be reached, if any.
         going_first: Makes others who compute here pause while a model in process speaks.
@@ -71,7 +65,7 @@ class Tools:
         config: How many sources and pictures the model gets, which confidence is enough, …
     """
 
-    search: Callable[[str, Picture | None, str | None], Found]
+    search: Callable[[Wanted], Found]
     chat_model: ChatModel
     open_image: Callable[[Item], Image.Image]
     config: ChatConfig
@@ -107,11 +101,8 @@ def answer_events(
         InvalidQueryError: There are neither words nor a picture; raised before any event.
         ChatError: The chat model refused, or failed before its first token and nothing stands in.
     """
-    in_play = image_in_play(image, history)
-    check_question(question, has_image=in_play is not None)
-    asking = _Asking(
-        question=question.strip(), image=image, in_play=in_play, history=tuple(history)
-    )
+    check_question(question, has_image=image_in_play(image, history) is not None)
+    asking = _Asking(question=question.strip(), image=image, history=tuple(history))
     return _events(asking, tools)
 
 
@@ -119,15 +110,15 @@ def answer_events(
 class _Asking:
     question: str
     image: Picture | None
-    in_play: Picture | None
     history: tuple[Turn, ...]
+    wanted: Wanted = Wanted(text="")  # noqa: RUF009 - frozen
     identification: Identification | None = None
 
     def retrieved(self, found: Found) -> Retrieved:
         return Retrieved(
             hits=found.hits,
             searched=found.searched,
-            with_image=self.in_play is not None,
+            with_image=self.wanted.picture is not None,
             identification=self.identification,
         )
 
@@ -137,24 +128,30 @@ class _Asking:
             answer=answer,
             image=self.image.image if self.image else None,
             image_hash=self.image.content_hash if self.image else None,
-            identification=self.identification if self.image else None,
+            identification=self.identification,
         )
-        return (*self.history, turn)
+        # Only the newest picture stays in play, and pictures are large.
+        held = (
+            replace(earlier, image=None) if self.image and earlier.image else earlier
+            for earlier in self.history
+        )
+        return (*held, turn)
 
 
 def _events(asking: _Asking, tools: Tools) -> Iterator[Event]:
-    replies = ShortReplies(tools.chat_model, max_tokens=tools.config.max_tokens)
-    searched = search_text(
-        asking.question, image=asking.image, history=asking.history, replies=replies
+    replies = ShortReplies(
+        tools.chat_model, max_tokens=tools.config.max_tokens, going_first=tools.going_first
     )
-    found = _search(searched, asking, None, tools)
+    wanted = want(asking.question, image=asking.image, history=asking.history, replies=replies)
+    asking = replace(asking, wanted=wanted)
+    found = _search(wanted, tools)
     if not found.hits or found.evidence.confidence < tools.config.min_confidence:
         yield from _refuse(asking, found)
         return
     identification = identify_picture(
         found,
-        question=asking.question,
-        image=asking.image,
+        wanted,
+        is_new=asking.image is not None,
         history=asking.history,
         replies=replies,
     )
@@ -167,8 +164,8 @@ def _events(asking: _Asking, tools: Tools) -> Iterator[Event]:
         yield from _fall_back(asking, found, replies.failure, tools)
 
 
-def _search(text: str, asking: _Asking, about: str | None, tools: Tools) -> Found:
-    found = tools.search(text, asking.in_play, about)
+def _search(wanted: Wanted, tools: Tools) -> Found:
+    found = tools.search(wanted)
     hits = prompt.choose_sources(found.hits, max_sources=tools.config.max_sources)
     return replace(found, hits=hits)
 
@@ -182,7 +179,7 @@ def _read_about(asking: _Asking, found: Found, tools: Tools) -> Found:
     searched = found.searched
     if chosen.name.casefold() not in searched.casefold():
         searched = f"{chosen.name} {searched}".strip()
-    again = _search(searched, asking, chosen.path, tools)
+    again = _search(replace(asking.wanted, text=searched, about=chosen.path), tools)
     # The gate was passed by what the user asked; the model's choice neither opens nor shuts it.
     return replace(again, evidence=found.evidence) if again.hits else found
 
@@ -197,7 +194,7 @@ def _refuse(asking: _Asking, found: Found) -> Iterator[Event]:
 def _answer(
     asking: _Asking, found: Found, tools: Tools, *, failure: Failure | None = None
 ) -> Iterator[Event]:
-    reply = _Reply(question=asking.question)
+    reply = _Reply(known=f"{asking.question} {describe_identity(asking.identification) or ''}")
     try:
         yield from _speak(asking, found, tools, reply)
     except ChatError as error:
@@ -232,8 +229,7 @@ def _speak(asking: _Asking, found: Found, tools: Tools, reply: _Reply) -> Iterat
     options = ChatOptions(max_tokens=config.max_tokens, temperature=config.temperature)
     budget = None if info.context_tokens is None else info.context_tokens - config.max_tokens
     for share in _SHRINK:
-        smaller = None if budget is None else int(budget * share)
-        sent = _prompt(asking, found, info, tools, smaller)
+        sent = _prompt(asking, found, info, tools, None if budget is None else int(budget * share))
         reply.begin(sent)
         try:
             stream = tools.chat_model.stream(sent.messages, options=options)
@@ -246,7 +242,8 @@ def _speak(asking: _Asking, found: Found, tools: Tools, reply: _Reply) -> Iterat
         except ContextExceededError:
             if reply.text or share == _SHRINK[-1]:
                 raise
-            budget = prompt.estimate_messages(sent.messages, info.image_tokens)
+            if share == _SHRINK[0]:
+                budget = prompt.estimate_messages(sent.messages, info.image_tokens)
     if text := reply.finish():
         yield Token(text=text)
     if not reply.text.strip():
@@ -263,8 +260,9 @@ def _prompt(
     sent = prompt.build_messages(
         asking.question,
         hits=found.hits,
-        image=asking.in_play.image if asking.in_play else None,
+        image=asking.wanted.picture.image if asking.wanted.picture else None,
         identified=describe_identity(asking.identification),
+        is_unnamed=asking.identification is not None and asking.identification.by == "model",
         history=[replace(turn, answer=strip_citations(turn.answer)) for turn in asking.history],
         rules=prompt.Rules(persona=config.persona, own_knowledge=config.own_knowledge),
         limits=prompt.Limits(
@@ -276,7 +274,8 @@ def _prompt(
     )
     if not sent.hits:
         raise ContextExceededError(
-            f"None of {len(found.hits)} sources fits the context of {info.id!r}.",
+            f"None of {len(found.hits)} sources fits beside the question into the context of "
+            f"{info.id!r}.",
             hint="Lower chat.max_tokens or chat.max_images, or give the model a larger context.",
         )
     return sent
@@ -285,12 +284,12 @@ def _prompt(
 class _Reply:
     """A reply on its way from the chat model to the user: citations checked, support marked."""
 
-    def __init__(self, *, question: str) -> None:
-        self._question = question
+    def __init__(self, *, known: str) -> None:
+        self._known = known
         self._reason: FinishReason | None = None
         self._left_out: tuple[str, ...] = ()
         self._parser = CitationParser(count=0)
-        self._marker = SupportMarker(question=question, hits=())
+        self._marker = SupportMarker(known=known, hits=())
         self._spoken: list[str] = []
 
     @property
@@ -300,7 +299,7 @@ class _Reply:
     def begin(self, sent: prompt.Prompt) -> None:
         self._left_out = sent.left_out
         self._parser = CitationParser(count=len(sent.hits))
-        self._marker = SupportMarker(question=self._question, hits=sent.hits)
+        self._marker = SupportMarker(known=self._known, hits=sent.hits)
 
     def feed(self, delta: Delta) -> str:
         self._reason = delta.finish_reason or self._reason
@@ -315,6 +314,8 @@ class _Reply:
             yield f"Citations of sources that do not exist were taken out: {self._parser.removed}."
         if self._marker.marked:
             yield f"Sentences that no source supports were marked: {self._marker.marked}."
+        if self._reason == "cancelled":
+            yield "The reply was stopped before its end."
         if self._reason == "length":
             yield f"The reply reached its limit of {config.max_tokens} tokens."
         if not refused and not self._parser.numbers:

@@ -11,6 +11,7 @@ from PIL import Image
 from florilegium.errors import ChatError, FlorilegiumError
 from florilegium.protocols import ChatModel, Described, Encoder, Tuned
 from florilegium.streams import closing_stream
+from florilegium.thinking import without_thoughts
 from florilegium.types import ChatOptions, Message, Modality, TextPart
 
 
@@ -43,16 +44,20 @@ def try_encoder(encoder: Encoder) -> str:
     return f"{found}; {encoder.describe_engines()}" if isinstance(encoder, Tuned) else found
 
 
-def try_chat_model(chat_model: ChatModel) -> str:
-    """Say what the chat model is, and how soon it begins a reply. Raises FlorilegiumError."""
+def try_chat_model(chat_model: ChatModel, *, max_tokens: int) -> str:
+    """Say what the chat model is, and how soon it begins a reply. Raises FlorilegiumError.
+
+    `max_tokens` is room for the reply: models that think need it before they speak.
+    """
     info = chat_model.info
     found = chat_model.describe() if isinstance(chat_model, Described) else info.id
     if not info.generative:
         return found
     asked = Message(role="user", parts=(TextPart(text="Say yes."),))
     started = time.perf_counter()
-    with closing_stream(chat_model.stream([asked], options=ChatOptions(max_tokens=8))) as stream:
-        said = any(delta.text.strip() for delta in stream)
+    options = ChatOptions(max_tokens=max_tokens)
+    with closing_stream(chat_model.stream([asked], options=options)) as stream:
+        said = any(delta.text.strip() for delta in without_thoughts(stream))
     if not said:
         raise ChatError(
             f"The chat model {info.id!r} replied with nothing to a short question.",

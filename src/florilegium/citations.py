@@ -9,21 +9,22 @@ import re
 from collections.abc import Iterator, Sequence
 
 from florilegium.answers import Citation
-from florilegium.types import (
-    Hit,
-    Modality,
-    Span,
-)
+from florilegium.types import Hit, Modality, Span
 
 _LONGEST_BODY = 60
 _BODY = r"[ \t\d,，、;；–-]"
 _NUMBER = r"[ \t]*\d+[ \t]*"
+_OPEN, _CLOSE = r"[\[【［]", r"[\]】］]"
+_WORD = r"(?:(?:[Ss]ources?|来源|资料)[ \t:：]*)?"
 _MARKER = re.compile(
-    rf"(?P<space>[ \t]*)[\[【](?={_BODY}{{1,{_LONGEST_BODY}}}[\]】])"
-    rf"(?P<body>{_NUMBER}(?:[,，、;；–-]{_NUMBER})*)[\]】]"
+    rf"(?P<space>[ \t]*){_OPEN}(?={_WORD}{_BODY}{{1,{_LONGEST_BODY}}}{_CLOSE}){_WORD}"
+    rf"(?P<body>{_NUMBER}(?:[,，、;；–-]{_NUMBER})*){_CLOSE}"
 )
 # What may still become a marker when more text comes: trailing blanks, or an open bracket.
-_PARTIAL = re.compile(rf"[ \t]+$|[ \t]*[\[【]{_BODY}{{0,{_LONGEST_BODY}}}$")
+_BEGUN_WORD = r"(?:[Ss](?:o(?:u(?:r(?:ce?)?)?)?)?|来|资)?"
+_PARTIAL = re.compile(
+    rf"[ \t]+$|[ \t]*{_OPEN}(?:{_BEGUN_WORD}|{_WORD}{_BODY}{{0,{_LONGEST_BODY}}})$"
+)
 _ONE_OR_RANGE = re.compile(r"(\d+)[ \t]*(?:[–-][ \t]*(\d+))?")
 _WIDEST_RANGE = 50
 _SENTENCE_END = re.compile(r"[.!?]['\")\]]?\s+|[。！？]|\n")
@@ -36,9 +37,10 @@ _NOT_COMPARED = re.compile(r"\s+|\[\d[\d ,–-]*\]")
 class CitationParser:
     """Pass streamed text through, making every citation one that exists.
 
-    `[1]`, `[2, 3]`, `[1-3]` and `【1】` are written as `[1]`, `[2, 3]`, `[1, 2, 3]` and `[1]`;
-    numbers outside 1..`count` are taken out of the text and counted in `removed`. The text that
-    comes out does not depend on how the text that went in was split.
+    `[1]`, `[2, 3]`, `[1-3]` and `【1】` are written as `[1]`, `[2, 3]`, `[1, 2, 3]` and `[1]`, and
+    so are `[Source 1]` and `［1］`; numbers outside 1..`count` are taken out of the text and
+    counted in `removed`. The text that comes out does not depend on how the text that went in was
+    split.
     """
 
     def __init__(self, *, count: int) -> None:

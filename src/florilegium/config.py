@@ -1,4 +1,4 @@
-"""Frozen settings: defaults < files < environment < flags. The only reader of the environment.
+"""Frozen settings: defaults < profile < files < environment < flags. Alone reads the environment.
 
 Knows no other part of Florilegium but the errors, and nothing of what the settings mean to them.
 """
@@ -16,12 +16,17 @@ import platformdirs
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, ValidationError
 
 from florilegium.errors import ConfigError
+from florilegium.profiles import PROFILES, ProfileName
 
 INDEX_FOLDER = ".florilegium"
 CONFIG_NAME = "florilegium.toml"
 ENVIRONMENT_PREFIX = "FLORILEGIUM_"
 
-ProfileName = Literal["offline"]
+# Settings into which a key may be put by mistake: what they hold is never repeated.
+_MAY_HOLD_SECRETS = {
+    "chat.api_key_env": "the name of an environment variable",
+    "chat.base_url": "an address without blanks, user name and password",
+}
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 
 
@@ -104,10 +109,14 @@ class ChatConfig(_Section):
 
     name: str = Field("extractive", description="Backend of the chat model, `kind:model`.")
     base_url: str = Field(
-        "", description="Address of an OpenAI-compatible server, e.g. `http://localhost:11434/v1`."
+        "",
+        pattern=r"^[^@\s]*$",
+        description="Address of an OpenAI-compatible server, e.g. `http://localhost:11434/v1`.",
     )
     api_key_env: str = Field(
-        "", description="Name of the environment variable that holds the server's key."
+        "",
+        pattern=r"^([A-Za-z_][A-Za-z0-9_]*)?$",
+        description="Name of the environment variable that holds the server's key.",
     )
     timeout: float = Field(
         120.0, gt=0, le=3600, description="Longest wait for the next piece of a reply, in seconds."
@@ -163,11 +172,17 @@ class ChatConfig(_Section):
         copy._api_key = key
         return copy
 
+    def __getstate__(self) -> dict[Any, Any]:
+        """Return what is pickled, which is everything but the key."""
+        return {**super().__getstate__(), "__pydantic_private__": {"_api_key": None}}
+
 
 class Config(_Section):
     """All settings of a library."""
 
-    profile: ProfileName = Field("offline", description="Preset of backends.")
+    profile: ProfileName = Field(
+        "offline", description="Preset of backends, below all other settings."
+    )
     encoder: EncoderConfig = EncoderConfig()
     text_encoder: TextEncoderConfig = TextEncoderConfig()
     store: StoreConfig = StoreConfig()
@@ -213,6 +228,12 @@ def load_settings(
     variables = os.environ if environment is None else environment
     _merge(values, origins, _from_environment(variables), origin="environment")
     _merge(values, origins, dict(overrides or {}), origin="flag")
+    profile = values.get("profile")
+    preset = next((dict(found) for name, found in PROFILES.items() if name == profile), {})
+    values, origins = (
+        {**preset, **values},
+        {**dict.fromkeys(preset, f"profile {profile}"), **origins},
+    )
     try:
         config = Config.model_validate(_nest(values))
     except ValidationError as error:
@@ -244,27 +265,6 @@ def models_folder() -> Path:
 def user_cache_folder() -> Path:
     """Return where files that can be made again are kept for this user."""
     return Path(platformdirs.user_cache_dir("florilegium"))
-
-
-def describe_fields() -> list[tuple[str, str, str, str]]:
-    """Return (key, type, default, description) of every setting, in order."""
-    rows: list[tuple[str, str, str, str]] = []
-    for name, field in Config.model_fields.items():
-        section = field.annotation
-        if isinstance(section, type) and issubclass(section, BaseModel):
-            for key, inner in section.model_fields.items():
-                rows.append((f"{name}.{key}", *_describe(inner)))
-        else:
-            rows.append((name, *_describe(field)))
-    return rows
-
-
-def _describe(field: Any) -> tuple[str, str, str]:
-    annotation = field.annotation
-    kind = getattr(annotation, "__name__", str(annotation))
-    kind = "list of str" if "tuple" in str(annotation) else kind
-    kind = "str" if kind == "Literal" else kind
-    return kind, str(field.default), field.description or ""
 
 
 def _read_toml(file: Path) -> dict[str, Any]:
@@ -360,6 +360,11 @@ def _explain(error: ValidationError, origins: Mapping[str, str]) -> ConfigError:
         return ConfigError(
             f"Unknown setting {key!r} (from {origin}).",
             hint="Run `florilegium config show` to see all keys.",
+        )
+    if key in _MAY_HOLD_SECRETS:
+        return ConfigError(
+            f"The setting {key!r} (from {origin}) is not {_MAY_HOLD_SECRETS[key]}.",
+            hint="A key belongs into an environment variable, whose name is chat.api_key_env.",
         )
     return ConfigError(
         f"The setting {key!r} (from {origin}) is {first['input']!r}: {first['msg']}.",

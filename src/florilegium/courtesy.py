@@ -34,7 +34,7 @@ def going_first(folder: Path) -> Iterator[None]:
     Args:
         folder: Where the index of the library is.
     """
-    lock = filelock.FileLock(folder / _NAME)
+    lock = filelock.FileLock(folder / _NAME, thread_local=False)
     try:
         lock.acquire(timeout=_POLL)
     except (filelock.Timeout, OSError) as error:
@@ -52,7 +52,7 @@ def courteous(
     longest: float = LONGEST_PAUSE,
 ) -> Callable[[Progress], None]:
     """Return what an ingest calls before each file: it waits while somebody speaks."""
-    lock = filelock.FileLock(folder / _NAME)
+    lock = filelock.FileLock(folder / _NAME, thread_local=False)
 
     def tell(state: Progress) -> None:
         if progress is not None:

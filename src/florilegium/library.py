@@ -12,7 +12,7 @@ import filelock
 from PIL import Image
 
 from florilegium.answers import Answer, Event, Finished, Turn
-from florilegium.asking import Found, Picture
+from florilegium.asking import Found, Picture, Wanted
 from florilegium.chat import Tools, answer_events
 from florilegium.checks import Check, attempt, try_chat_model, try_encoder
 from florilegium.config import (
@@ -38,15 +38,9 @@ from florilegium.ingest import ingest
 from florilegium.parts import Parts
 from florilegium.report import FailedFile, IngestReport, Progress
 from florilegium.retrieve import Explanation, retrieve
-from florilegium.types import (
-    Hit,
-    Item,
-    Modality,
-    Query,
-    Space,
-)
+from florilegium.types import Hit, Item, Modality, Query, Space
 
-ImageLike = str | Path | bytes | Image.Image
+ImageLike = str | Path | bytes | Image.Image | Picture
 
 _LOCK = "lock"
 
@@ -209,15 +203,16 @@ class Library:
         top_k: int | None = None,
     ) -> Explanation:
         """Return what `search` does, with the lists it came from and the weight of the evidence."""
-        picture, image_hash = self._picture(image)
-        query = Query(
-            text=text,
-            image=picture,
-            image_hash=image_hash,
-            modality=_modality(modality),
-            top_k=self.settings.config.retrieval.top_k if top_k is None else top_k,
+        picture = self._picture(image)
+        return self._retrieve(
+            Query(
+                text=text,
+                image=picture.image if picture else None,
+                image_hash=picture.content_hash if picture else None,
+                modality=_modality(modality),
+                top_k=self.settings.config.retrieval.top_k if top_k is None else top_k,
+            )
         )
-        return self._retrieve(query)
 
     def ask(
         self,
@@ -296,13 +291,14 @@ class Library:
 
     def check(self) -> list[Check]:
         """Look at each part that this library needs and return what was found."""
-        parts, profile = self._parts, self.settings.config.profile
+        parts, config = self._parts, self.settings.config
+        room = config.chat.max_tokens
         return [
-            Check(name="settings", ok=True, message=f"profile {profile}"),
+            Check(name="settings", ok=True, message=f"profile {config.profile}"),
             attempt("text encoder", lambda: try_encoder(parts.text_encoder())),
             attempt("image-text encoder", lambda: try_encoder(parts.encoder())),
             attempt("index", self._describe_index),
-            attempt("chat model", lambda: try_chat_model(parts.chat_model())),
+            attempt("chat model", lambda: try_chat_model(parts.chat_model(), max_tokens=room)),
         ]
 
     def close(self) -> None:
@@ -324,11 +320,9 @@ class Library:
     def _events(
         self, question: str, *, image: ImageLike | None, history: Sequence[Turn], quote: bool
     ) -> Iterator[Event]:
-        image_now, image_hash = self._picture(image)
-        own = Picture(image=image_now, content_hash=image_hash) if image_now is not None else None
         yield from answer_events(
             question,
-            image=own,
+            image=self._picture(image),
             history=history,
             tools=Tools(
                 search=self._find,
@@ -340,30 +334,32 @@ class Library:
             ),
         )
 
-    def _find(self, text: str, picture: Picture | None, about: str | None) -> Found:
-        config = self.settings.config
+    def _find(self, wanted: Wanted) -> Found:
+        config, picture = self.settings.config, wanted.picture
         explanation = self._retrieve(
             Query(
-                text=text,
+                text=wanted.text,
                 image=picture.image if picture else None,
                 image_hash=picture.content_hash if picture else None,
-                about=about,
+                about=wanted.about,
+                about_picture=wanted.about_picture,
                 top_k=max(config.chat.max_sources, config.retrieval.top_k),
             )
         )
         return Found(
             hits=explanation.hits,
             evidence=explanation.evidence,
-            searched=text,
+            searched=wanted.text,
             candidates=explanation.candidates,
             is_known=explanation.is_known,
         )
 
-    def _picture(self, image: ImageLike | None) -> tuple[Image.Image | None, str | None]:
-        if image is None:
-            return None, None
+    def _picture(self, image: ImageLike | None) -> Picture | None:
+        if image is None or isinstance(image, Picture):
+            return image
         limit = int(self.settings.config.ingest.max_image_megapixels * 1_000_000)
-        return image_from(image, max_pixels=limit)
+        opened, content_hash = image_from(image, max_pixels=limit)
+        return Picture(image=opened, content_hash=content_hash)
 
     def _ingest(
         self, *, rebuild: bool, progress: Callable[[Progress], None] | None

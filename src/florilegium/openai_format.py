@@ -14,14 +14,7 @@ from PIL import Image
 
 from florilegium.errors import ChatError, ChatRejectedError
 from florilegium.templates import flatten
-from florilegium.types import (
-    ChatOptions,
-    Delta,
-    FinishReason,
-    ImagePart,
-    Message,
-    TextPart,
-)
+from florilegium.types import ChatOptions, Delta, FinishReason, ImagePart, Message, TextPart
 
 LARGEST_SIDE: Final = 1024
 """Pictures are shrunk to this side in pixels: vision models of 2026 read no more of them."""

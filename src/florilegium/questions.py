@@ -28,11 +28,13 @@ _INNER = re.compile(
     re.IGNORECASE,
 )
 _POINTS_BACK = re.compile(
-    r"\b(it|its|itself|they|them|their|theirs|he|she|him|her|his|this|these|those)\b|"
+    r"\b(it|its|itself|this|these|those)\b|"
     r"\bthat\b(?=\W*$|\s+(one|kind|sort)\b)|\b(about|of|for|with|is|was)\s+that\b|"
-    r"[它其这那他她]|呢[?？]?$",
+    r"(?<!其)[它他她]|[这那]|(?<!土耳)(?<!马)(?<!尤)(?<!极)其(?![他它实中余次间])|呢[?？]?$",
     re.IGNORECASE,
 )
+# These may mean what stands before them in the same question: "How do gardeners mow their lawn?"
+_MAY_POINT_WITHIN = re.compile(r"\b(they|them|their|theirs|he|she|him|her|his)\b", re.IGNORECASE)
 _IN_PICTURE = re.compile(
     r"\b(in|on) the (picture|photo|photograph|image)\b|[图照]片?[中里上]", re.IGNORECASE
 )
@@ -47,7 +49,14 @@ def is_follow_up(question: str) -> bool:
     asked = question.strip()
     han = len(_HAN.findall(asked))
     short = han <= 4 if han else len(asked.split()) <= 2
-    return short or bool(_LEAD_IN.match(asked) or _POINTS_BACK.search(_INNER.sub("", asked)))
+    return short or bool(_LEAD_IN.match(asked)) or _points_back(_INNER.sub("", asked))
+
+
+def _points_back(question: str) -> bool:
+    if _POINTS_BACK.search(question):
+        return True
+    person = _MAY_POINT_WITHIN.search(question)
+    return person is not None and len(content_tokens(question[: person.start()])) <= 1
 
 
 def points_at_picture(question: str) -> bool:

@@ -27,13 +27,7 @@ from florilegium.index import Index
 from florilegium.languages import can_read, language_of
 from florilegium.lexical import content_tokens
 from florilegium.questions import points_at_picture
-from florilegium.types import (
-    Collection,
-    Embeddings,
-    Hit,
-    Modality,
-    Query,
-)
+from florilegium.types import Collection, Embeddings, Hit, Modality, Query
 from florilegium.votes import count_votes, name_candidates, share_votes
 
 MOST_HITS = 1000
@@ -203,7 +197,7 @@ class Search:
             if one.item_id in items
         ]
         image = self._image_evidence()
-        pointed = points_at_picture(text)
+        pointed = self._is_about_picture()
         weighed = [weigh(one, image, about_picture=pointed) for one in seen]
         weighed = weighed or [weigh(None, image, about_picture=pointed)]
         return max(weighed, key=lambda evidence: evidence.confidence)
@@ -328,8 +322,12 @@ class Search:
     def _linked_weight(self) -> float:
         # "And in winter?": the picture says what it is about, the words only what of it is asked.
         # So who is meant counts as much as the three lists that the words make together.
-        text = self._query.text.strip()
-        return _SUBJECT_WEIGHT if content_tokens(text) and points_at_picture(text) else 1.0
+        words = content_tokens(self._query.text)
+        return _SUBJECT_WEIGHT if words and self._is_about_picture() else 1.0
+
+    def _is_about_picture(self) -> bool:
+        judged = self._query.about_picture
+        return points_at_picture(self._query.text.strip()) if judged is None else judged
 
     # -- all lists --
 

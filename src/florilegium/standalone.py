@@ -14,10 +14,8 @@ from florilegium.citations import strip_citations
 from florilegium.languages import language_of
 from florilegium.lexical import content_tokens
 from florilegium.prompt import PICTURE_QUESTION, is_refusal
-from florilegium.types import (
-    Message,
-    TextPart,
-)
+from florilegium.templates import one_line
+from florilegium.types import Message, TextPart
 
 LONGEST_REPLY: Final = 300
 """Characters that a rewritten question may have."""
@@ -25,7 +23,8 @@ LONGEST_REPLY: Final = 300
 _TURNS = 3  # newest turns that are shown
 _LONGEST_ANSWER = 400
 _KNOWN = 0.75  # share of the reply's content words that must come from the conversation
-_KEPT = 0.5  # share of the question's content words that the reply must keep
+_KEPT = 0.5  # share of the question's words from earlier turns that the reply must keep
+_ASKS = ("?", "？")
 _SYSTEM = (
     "You rewrite the last question of a conversation so that it can be understood alone. "
     "Put names in the place of words like it, they or this. Add nothing else, and do not "
@@ -50,28 +49,33 @@ def rewrite_messages(question: str, history: Sequence[Turn]) -> list[Message]:
 def read_rewriting(reply: str, question: str, history: Sequence[Turn]) -> str | None:
     """Return the rewritten question, or None if the reply is no such thing.
 
-    It must be one short line in the language of the question, keep half of its words, and take
-    three quarters of its own from the conversation: what a model makes up is not searched for.
+    It must be one short line in the language of the question, a question if that is one, take
+    three quarters of its words from the conversation, and keep those of the question: all that
+    no earlier turn has, and half of the others. What a model makes up is not searched for.
     """
     line = reply.strip().removeprefix("Last question:").strip(" \t\"'“”")
     if not line or "\n" in line or len(line) > LONGEST_REPLY or is_refusal(line):
         return None
     if language_of(line) != language_of(question):
         return None
+    if question.strip().endswith(_ASKS) and not line.endswith(_ASKS):
+        return None
     said, asked = content_tokens(line), set(content_tokens(question))
-    known = asked | {
+    before = {
         word
         for turn in history
         for word in content_tokens(f"{turn.question}\n{turn.answer}{_shown(turn)}")
     }
-    if not said or sum(word in known for word in said) < _KNOWN * len(said):
+    if not said or sum(word in asked | before for word in said) < _KNOWN * len(said):
         return None
-    return line if len(asked.intersection(said)) >= _KEPT * len(asked) else None
+    new, old = asked - before, asked & before
+    keeps = new <= set(said) and len(old.intersection(said)) >= _KEPT * len(old)
+    return line if keeps else None
 
 
 def _shown(turn: Turn) -> str:
     chosen = turn.identification.chosen if turn.identification else None
-    return f" (with a picture of: {chosen.name})" if chosen else ""
+    return f" (with a picture of: {one_line(chosen.name)})" if chosen else ""
 
 
 def _shorten(answer: str) -> str:

@@ -1,6 +1,6 @@
 """Whether each sentence of a reply rests on the sources; those that do not are marked, in stream.
 
-A sentence rests on a source that it cites, or on sources that hold its words. Knows words, not
+A sentence rests on sources that hold some of its words, fewer if it cites them. Knows words, not
 truth: a sentence that twists the words of its source is not found out.
 """
 
@@ -20,37 +20,71 @@ MARKS = {"en": " (not from the library)", "zh": "（非资料库内容）"}
 """What is written after a sentence without support, by its language."""
 
 _SHORTEST = 3  # content words; less claims too little to be judged
-_UNCITED = 0.6  # share of an uncited sentence's content words that sources must hold
+_UNCITED = 0.4  # share of an uncited sentence's content words that sources must hold
+_CITED = 0.25  # the same of one that cites, in what it cites
+_FARTHEST = 600  # characters before a border that decide whether it is one
 _MARKERS = r"(?:[ \t]*\n?[ \t]*\[\d+(?:, \d+)*\])*"
 _CLOSERS = r"[\"'”’»」』】）)\]*_]{0,9}"
 # A sentence may end here: at its mark with what closes quotes and with the citations behind it,
 # or at a line break. What decides is the word that follows.
 _BORDER = re.compile(rf"(?:[.!?。！？；]+{_CLOSERS}{_MARKERS}|(?=\n))(?P<gap>\s*)")
+_BEGUN_MARKER = re.compile(r"\[[\d, ]*")
 _NEXT_WORD = re.compile(r"\W{0,3}\w{0,12}")
 _MOST_AHEAD = 15
-_DECORATION = ' \t\r\n*_#>-•"“'
+_DECORATION = ' \t\r\n*_#>-•"“`'
 _NOT_A_CLAIM = (":", "：", "?", "？")
+_FENCE = "```"
+# A table row, a heading, a line that is bold as a whole.
+_LAYOUT = re.compile(r"\s*(?:\||#{1,6}\s|\*\*[^*]+\*\*:?\s*$)")
+# What is said to the user, or of what the sources lack, rather than about the world.
+_TALK = re.compile(
+    r"(?:(?:the|these|this|those|provided|given|unfortunately,?) )*"
+    r"(?:sources?|library|articles?|texts?)\b.{0,40}\b(?:not|no)\b|"
+    r".{0,4}(?:资料|来源|文章).{0,8}(?:没有|没|未|无)|"
+    r"(?:let me know|feel free|hope (?:this|that)|i hope|if you (?:have|need|want|would)|happy to|"
+    r"please (?:let|ask|tell)|i can|i cannot|i could not|i am|i'm|you are welcome|"
+    r"如果您?|如需|希望|请告诉|请问|我可以|我无法)",
+    re.IGNORECASE,
+)
+_OF_THE_LIBRARY = frozenset(
+    tokens(
+        "source sources text texts article articles library picture pictures photo photograph "
+        "image show shows shown depict mention mentions mentioned say says state provide "
+        "information question answer likely probably appear describe contain given above "
+        "资料 资料库 图片 照片 图中 显示 提到 来源 可能 文章 没有 信息 问题 根据"
+    )
+)
+
+
+_OWN_LABEL = re.compile(
+    "|".join(re.escape(label.rstrip(":：")) + r"[\s*_]*[:：]" for label in OWN_LABELS.values()),
+    re.IGNORECASE,
+)
 
 
 class SupportMarker:
     """Pass streamed text through, marking each sentence that rests on no source.
 
     The text that goes in is what came out of a CitationParser. The text that comes out does not
-    depend on how it was split. Sentences of a paragraph that begins with one of OWN_LABELS are
-    not marked: their label says it. `marked` counts the marks.
+    depend on how it was split. What follows one of OWN_LABELS is not marked: the label says it.
+    Nor is what claims nothing: questions, headings, tables, code, and words to the user. `marked`
+    counts the marks.
 
     Args:
-        question: What was asked; its words need no support.
+        known: What was asked, and what the picture shows; these words need no support.
         hits: The numbered sources: number n is `hits[n - 1]`.
     """
 
-    def __init__(self, *, question: str, hits: Sequence[Hit]) -> None:
-        self._asked = set(content_tokens(question))
+    def __init__(self, *, known: str, hits: Sequence[Hit]) -> None:
+        self._known = _OF_THE_LIBRARY.union(tokens(known))
         self._hits = tuple(hits)
-        self._words = [set(tokens(f"{hit.item.title}\n{hit.item.text}")) for hit in hits]
+        self._languages = [language_of(hit.item.text) for hit in hits]
+        self._words = [set(tokens(hit.item.text)) for hit in hits]
+        self._titles = [set(tokens(hit.item.title)) for hit in hits]
         self._sentence = ""  # what of the sentence at hand was passed on
         self._held = ""  # what was not
         self._in_own_part = False
+        self._in_code = False
         self.marked = 0
 
     def feed(self, text: str) -> str:
@@ -70,8 +104,9 @@ class SupportMarker:
         out: list[str] = []
         at = 0
         while border := _BORDER.search(self._held, at):
-            ahead = self._held[border.end() : border.end() + _MOST_AHEAD]
-            if not final and not _is_enough(ahead):
+            rest = self._held[border.end() :]
+            ahead = rest[:_MOST_AHEAD]
+            if not final and (not _is_enough(ahead) or _BEGUN_MARKER.fullmatch(rest)):
                 break
             end, gap = border.start("gap"), border["gap"]
             before = self._sentence + self._held[:end]
@@ -79,8 +114,6 @@ class SupportMarker:
                 at = max(border.end(), border.start() + 1)
                 continue
             out += [self._held[:end], self._mark(before), gap]
-            if "\n\n" in gap:
-                self._in_own_part = False
             self._sentence, self._held, at = "", self._held[border.end() :], 0
         # What comes before a possible end, or before blanks that may precede one, is certain.
         border = _BORDER.search(self._held, at)
@@ -92,10 +125,11 @@ class SupportMarker:
 
     def _mark(self, sentence: str) -> str:
         """Return the mark of a whole sentence, or nothing."""
+        is_code = self._in_code or _FENCE in sentence
+        self._in_code ^= sentence.count(_FENCE) % 2 == 1
         bare = sentence.strip(_DECORATION)
-        if any(bare.casefold().startswith(label.casefold()) for label in OWN_LABELS.values()):
-            self._in_own_part = True
-        if self._in_own_part or self._is_supported(bare):
+        self._in_own_part |= bool(_OWN_LABEL.match(bare))
+        if is_code or self._in_own_part or _LAYOUT.match(sentence) or self._is_supported(bare):
             return ""
         self.marked += 1
         return MARKS.get(language_of(strip_citations(bare)), MARKS["en"])
@@ -104,21 +138,29 @@ class SupportMarker:
         claim = strip_citations(sentence).strip()
         words = content_tokens(claim)
         is_marked = any(mark.strip() in sentence for mark in MARKS.values())
-        if len(words) < _SHORTEST or claim.endswith(_NOT_A_CLAIM):
+        if len(words) < _SHORTEST or claim.endswith(_NOT_A_CLAIM) or _TALK.match(claim):
             return True
         if is_marked or is_refusal(claim):
             return True
+        new = [word for word in words if word not in self._known]
+        language = language_of(claim)
         cited = [number - 1 for number in cited_numbers(sentence) if number <= len(self._hits)]
-        if any(self._cannot_be_compared(index, claim) for index in cited):
-            return True
-        new = [word for word in words if word not in self._asked]
-        held = set().union(*(self._words[index] for index in cited or range(len(self._hits))))
-        found = sum(word in held for word in new)
-        return found > 0 or not new if cited else found >= _UNCITED * len(new)
+        if cited:
+            return self._is_cited_well(new, cited, language)
+        alike = [index for index, one in enumerate(self._languages) if one == language]
+        if not alike:
+            return True  # words of two languages cannot be compared
+        held = set().union(*(self._words[index] | self._titles[index] for index in alike))
+        return sum(word in held for word in new) >= _UNCITED * len(new)
 
-    def _cannot_be_compared(self, index: int, claim: str) -> bool:
-        item = self._hits[index].item
-        return item.modality is Modality.IMAGE or language_of(item.text) != language_of(claim)
+    def _is_cited_well(self, new: Sequence[str], cited: Sequence[int], language: str) -> bool:
+        for index in cited:
+            is_picture = self._hits[index].item.modality is Modality.IMAGE
+            if is_picture or self._languages[index] != language:
+                return True
+        held = set().union(*(self._words[index] for index in cited))
+        own = [word for word in new if not any(word in self._titles[index] for index in cited)]
+        return len(own) < _SHORTEST or sum(word in held for word in own) >= _CITED * len(own)
 
 
 def _is_enough(ahead: str) -> bool:
@@ -131,7 +173,7 @@ def _ends(before: str, gap: str, ahead: str) -> bool:
     """Return whether a sentence ends between `before` and `ahead`."""
     if not before.strip():
         return "\n" in gap
-    plain = strip_citations(before)
+    plain = strip_citations(before)[-_FARTHEST:]
     word = _NEXT_WORD.match(ahead)
     text = f"{plain}{gap}{word[0] if word else ''}"
     return any(span.end == len(plain.rstrip()) for span in split_sentences(text))

@@ -9,8 +9,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from typing import Final
 
 from florilegium.types import ImagePart, Message, MessagePart, SourcePart, TextPart
+
+LONGEST_NAME: Final = 80
+"""Characters of a name that is shown to a chat model outside of a source."""
 
 OWN_PICTURE = "The user's picture:"
 """What stands before the user's picture."""
@@ -19,13 +23,20 @@ OWN_PICTURE = "The user's picture:"
 # be able to end its message, to speak as somebody else, or to claim a picture.
 _CONTROL = re.compile(
     r"<[|｜][^<>|｜\n]{1,40}[|｜]>"
-    r"|</?s>|<(?:bos|eos|pad|unk)>"
-    r"|\[/?INST\]|\[IMG(?:_BREAK|_END)?\]"
-    r"|</?(?:start|end)_of_(?:turn|image|utterance)>"
-    r"|</?(?:image|img|video|IMG_CONTEXT|image_soft_token|fake_token_around_image)>"
+    r"|</?s>|<(?:bos|eos|pad|unk)>|<<\s*/?\s*SYS\s*>>"
+    r"|\[/?(?:INST|IMG(?:_BREAK|_END)?|[A-Z]+_[A-Z_]+)\]"
+    r"|</?(?:start|end)_of_(?:turn|image|utterance)>|</?im_(?:start|end)>"
+    r"|</?(?:image|img|video|audio|IMG_CONTEXT|image_soft_token|fake_token_around_image)>"
+    r"|</?(?:image|video|audio)_pad>|<__\w{1,60}__>|<row_\d+_col_\d+>|<global-img>"
+    r"|</?(?:tool_call|tool_response|think)>"
 )
 _HARMLESS = str.maketrans("<>[]", "‹›()")
-_FENCE = re.compile(r"</?source\b", re.IGNORECASE)
+# Letters of no width, and full-width signs, look the same to a reader, and to a model.
+_UNSEEN = "[\u200b-\u200f\u2060\ufeff]*"
+_FENCE = re.compile(
+    rf"[<＜]{_UNSEEN}\s*{_UNSEEN}[/／]?\s*{_UNSEEN.join('source')}\b", re.IGNORECASE
+)
+_LONGEST_ATTRIBUTE = 200
 _GAP = "\n\n"
 
 
@@ -60,7 +71,7 @@ def render_part(part: TextPart | SourcePart) -> str:
         return defuse_control(part.text)
     title, path = _attribute(part.title), _attribute(part.path)
     head = f'<source number="{part.number}" title="{title}" path="{path}">'
-    text = _FENCE.sub(lambda match: match[0].replace("<", "‹"), defuse_control(part.text))
+    text = _FENCE.sub(lambda match: f"‹{match[0][1:]}", defuse_control(part.text))
     return f"{head}\n{text}\n</source>"
 
 
@@ -108,6 +119,12 @@ def chatml(messages: Sequence[Message], *, image_token: str) -> tuple[str, list[
     return "".join([*blocks, "<|im_start|>assistant\n"]), pictures
 
 
-def _attribute(text: str) -> str:
+def one_line(text: str, *, longest: int = LONGEST_NAME) -> str:
+    """Return a name from a library so that it can stand in a line: defused, bounded, unbroken."""
     plain = defuse_control(" ".join(text.split()))
+    return plain if len(plain) <= longest else f"{plain[: longest - 1]}…"
+
+
+def _attribute(text: str) -> str:
+    plain = one_line(text, longest=_LONGEST_ATTRIBUTE)
     return plain.replace('"', "'").replace("<", "‹").replace(">", "›")

@@ -183,12 +183,14 @@ class Query:
     `image_hash` is the content hash of the picture's file where it is known; pictures with the
     same hash are never evidence for it. `about` is the path of the text that tells of what the
     picture was identified as: it takes the place of the texts that near pictures are linked to.
+    `about_picture` says whether the words ask about the picture; None judges by their wording.
     """
 
     text: str = ""
     image: Image.Image | None = None
     image_hash: str | None = None
     about: str | None = None
+    about_picture: bool | None = None
     modality: Modality | None = None
     top_k: int = 8
 
@@ -289,7 +291,7 @@ class ChatModelInfo:
     max_images: int
     context_tokens: int | None
     generative: bool = True
-    image_tokens: int = 1024
+    image_tokens: int = 1400
     in_process: bool = False
 
 

@@ -7,15 +7,13 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 
 from florilegium.answers import Candidate
 from florilegium.cards import picture_name
 from florilegium.catalog import Catalog
 from florilegium.fusion import Ranking
-from florilegium.types import (
-    Link,
-    Modality,
-)
+from florilegium.types import Link, Modality
 
 NEIGHBOURS = 10
 
@@ -71,10 +69,12 @@ def name_candidates(
         for path, name in _text_titles([*shares, *also], catalog=catalog).items()
     ]
     candidates += _unlinked(votes, catalog=catalog)
-    best: dict[str, Candidate] = {}
-    for candidate in sorted(candidates, key=lambda one: (-one.share, one.name)):
-        best.setdefault(candidate.name.casefold(), candidate)
-    return tuple(best.values())
+    merged: dict[str, Candidate] = {}
+    for candidate in sorted(candidates, key=lambda one: (one.path is None, -one.share, one.name)):
+        known = merged.get(candidate.name.casefold())
+        share = candidate.share + (known.share if known else 0.0)
+        merged[candidate.name.casefold()] = replace(known or candidate, share=min(1.0, share))
+    return tuple(sorted(merged.values(), key=lambda one: (-one.share, one.name)))
 
 
 def _text_titles(paths: Sequence[str], *, catalog: Catalog) -> dict[str, str]:

@@ -42,14 +42,14 @@ def locate_weights(model: str, *, kind: str) -> Path:
             hint=f'Set chat.name = "{kind}:PATH" or "{kind}:NAME" of a pulled model.',
         )
     card = find_card(model)
-    for folder in _pulled_folders(model, card):
-        if (folder / RECORD_NAME).is_file():
-            return _checked(folder, kind)
-    path = _expanded(model)
-    if (path / RECORD_NAME).is_file():
-        return _checked(path, kind)
-    if path.exists():
-        return path
+    try:
+        for folder in (*_pulled_folders(model, card), _expanded(model)):
+            if (folder / RECORD_NAME).is_file():
+                return _checked(folder, kind)
+        if (path := _expanded(model)).exists():
+            return path
+    except OSError as error:  # longer than names can be, or not to be looked into
+        raise _missing(model, card, kind) from error
     raise _missing(model, card, kind)
 
 

@@ -13,7 +13,7 @@ import pytest
 from pydantic import BaseModel
 
 import florilegium
-from florilegium import config
+from florilegium import config, config_fields
 from tests.conftest import ROOT
 
 SOURCE = ROOT / "src" / "florilegium"
@@ -141,7 +141,7 @@ def test_settings_are_frozen_and_refuse_unknown_keys() -> None:
 
 
 def test_every_setting_has_a_description_and_every_number_a_bound() -> None:
-    for key, _, _, description in config.describe_fields():
+    for key, _, _, description in config_fields.describe_fields():
         assert description.endswith("."), key
     for section in config.Config.model_fields.values():
         kind = section.annotation

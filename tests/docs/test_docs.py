@@ -12,7 +12,7 @@ import pytest
 import typer.main
 
 import florilegium
-from florilegium import config, errors
+from florilegium import config_fields, errors
 from florilegium.cli.app import app
 from tests.conftest import ROOT
 from tests.docs.pages import anchors_of, find_pages, links_of, name_of
@@ -52,7 +52,7 @@ FLAGS = sorted(
         if flag.startswith("--")
     }
 )
-KEYS = [row[0] for row in config.describe_fields()]
+KEYS = [row[0] for row in config_fields.describe_fields()]
 CODES = sorted(
     value.code
     for value in vars(errors).values()

@@ -8,7 +8,7 @@ import pytest
 from typer.main import get_command
 
 from florilegium.cli.app import app
-from florilegium.config import describe_fields
+from florilegium.config_fields import describe_fields
 from scripts.make_reference import COMMANDS, make_errors_page, make_pages
 
 

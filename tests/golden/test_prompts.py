@@ -15,14 +15,7 @@ from PIL import Image
 from florilegium.answers import Turn
 from florilegium.prompt import Limits, Prompt, Rules, build_messages
 from florilegium.templates import flatten
-from florilegium.types import (
-    Hit,
-    Item,
-    Message,
-    Modality,
-    Source,
-    TextPart,
-)
+from florilegium.types import Hit, Item, Message, Modality, Source, TextPart
 
 FOLDER = Path(__file__).parent / "prompts"
 UPDATE = os.environ.get("UPDATE_GOLDEN") == "1"
@@ -112,7 +105,7 @@ def narrow_context() -> Prompt:
         hits=TEXTS,
         history=EARLIER,
         rules=Rules(),
-        limits=Limits(max_images=4, budget=300),
+        limits=Limits(max_images=4, budget=362),
         open_image=picture,
     )
 

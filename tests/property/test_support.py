@@ -19,12 +19,12 @@ HITS = (Hit(item=ITEM, score=0.5, fused=1.0),)
 PIECES = st.sampled_from(
     ["Red roses bloom", "purple penguins paint pictures", "e.g", "3.5", " [1]", " [1, 2]", ".",
      "!", "?", "...", '"', ")", " ", "  ", "\n", "\n\n", "- ", "玫瑰花很红而且很香", "。", "！",
-     ":", "Not from the library:", "Dr", "A", "[", "]"]
+     ":", "Not from the library:", "```", "| a |", "**", "Dr", "A", "[", "]"]
 )  # fmt: skip
 
 
 def mark(pieces: list[str]) -> str:
-    marker = SupportMarker(question="", hits=HITS)
+    marker = SupportMarker(known="", hits=HITS)
     return "".join([*(marker.feed(piece) for piece in pieces), marker.finish()])
 
 

@@ -7,27 +7,14 @@ from pathlib import Path
 
 from PIL import Image
 
-from florilegium.answers import (
-    Answer,
-    Event,
-    Finished,
-    Turn,
-)
-from florilegium.asking import Found, Picture
+from florilegium.answers import Answer, Event, Finished, Turn
+from florilegium.asking import Found, Picture, Wanted
 from florilegium.chat import Tools, answer_events
 from florilegium.config import ChatConfig
 from florilegium.evidence import Evidence
 from florilegium.protocols import ChatModel
 from florilegium.templates import flatten
-from florilegium.types import (
-    Hit,
-    Item,
-    Message,
-    Modality,
-    Source,
-    Span,
-    TextPart,
-)
+from florilegium.types import Hit, Item, Message, Modality, Source, Span, TextPart
 
 ROSE = "Roses are pruned in early spring. Their hips are rich in vitamin C."
 RED = Image.new("RGB", (2, 2), (255, 0, 0))
@@ -59,8 +46,8 @@ def make_tools(
 ) -> Tools:
     evidence = Evidence(confidence=confidence, reasons=("It matches.",))
 
-    def search(text: str, picture: Picture | None, about: str | None) -> Found:
-        return Found(hits=tuple(hits), evidence=evidence, searched=f"searched: {text}")
+    def search(wanted: Wanted) -> Found:
+        return Found(hits=tuple(hits), evidence=evidence, searched=f"searched: {wanted.text}")
 
     return Tools(
         search=search,

@@ -12,23 +12,18 @@ from florilegium.asking import (
     Found,
     Picture,
     ShortReplies,
+    Wanted,
     describe_identity,
     identify_picture,
     image_in_play,
-    search_text,
+    want,
 )
 from florilegium.chat_models.extractive import ExtractiveChatModel
 from florilegium.errors import ChatRejectedError, ChatTimeoutError, UnsupportedInputError
 from florilegium.evidence import Evidence
 from florilegium.protocols import ChatModel
 from florilegium.testing.chat_model import FakeChatModel
-from florilegium.types import (
-    ChatOptions,
-    Delta,
-    ImagePart,
-    Message,
-    TextPart,
-)
+from florilegium.types import ChatOptions, Delta, ImagePart, Message, TextPart
 
 RED = Image.new("RGB", (2, 2), (255, 0, 0))
 BLUE = Image.new("RGB", (2, 2), (0, 0, 255))
@@ -48,9 +43,8 @@ PICTURED = [
 def words(
     question: str, model: ChatModel, *, history: Sequence[Turn] = (), image: Picture | None = None
 ) -> str:
-    return search_text(
-        question, image=image, history=history, replies=ShortReplies(model, max_tokens=200)
-    )
+    replies = ShortReplies(model, max_tokens=200)
+    return want(question, image=image, history=history, replies=replies).text
 
 
 def test_a_first_question_is_searched_as_it_is() -> None:
@@ -90,6 +84,42 @@ def test_a_question_with_a_picture_of_its_own_is_not_rewritten() -> None:
     assert model.received == []
 
 
+def wants(question: str, model: ChatModel, *, history: Sequence[Turn] = PICTURED) -> Wanted:
+    replies = ShortReplies(model, max_tokens=200)
+    return want(question, image=None, history=history, replies=replies)
+
+
+def test_a_question_about_an_earlier_picture_searches_for_it_too() -> None:
+    wanted = wants("How do I water it?", FakeChatModel(["How do I water a rose?"]))
+
+    assert wanted.text == "How do I water a rose?"
+    assert wanted.about_picture
+    assert wanted.picture is not None
+    assert wanted.picture.image is RED
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "Where do hedgehogs hibernate in England?",
+        "In which year did Galileo publish his book?",
+        "How can gardeners keep moss out of their lawn?",
+        "土耳其的郁金香怎么浇水?",
+    ],
+)
+def test_a_question_about_something_else_leaves_an_earlier_picture_out(question: str) -> None:
+    wanted = wants(question, ExtractiveChatModel())
+
+    assert (wanted.text, wanted.picture, wanted.about_picture) == (question, None, False)
+
+
+def test_a_question_that_the_model_leaves_as_it_is_is_not_about_the_picture() -> None:
+    question = "Is it true that tulips come from Turkey?"
+
+    assert wants(question, FakeChatModel([question.upper()])).picture is None
+    assert wants(question, FakeChatModel(["nonsense"])).picture is not None
+
+
 # -- the picture --
 
 
@@ -121,10 +151,13 @@ def identify(
         candidates=tuple(candidates),
         is_known=is_known,
     )
+    wanted = want(
+        question, image=image, history=history, replies=ShortReplies(FakeChatModel(), max_tokens=9)
+    )
     return identify_picture(
         found,
-        question=question,
-        image=image,
+        wanted,
+        is_new=image is not None,
         history=history,
         replies=ShortReplies(model, max_tokens=200),
     )

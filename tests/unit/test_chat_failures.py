@@ -6,14 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import pytest
 
-from florilegium.answers import (
-    Failed,
-    Failure,
-    Finished,
-    Retrieved,
-    Token,
-    Turn,
-)
+from florilegium.answers import Failed, Failure, Finished, Retrieved, Token, Turn
 from florilegium.chat_models.extractive import ExtractiveChatModel
 from florilegium.errors import (
     ChatError,
@@ -23,12 +16,7 @@ from florilegium.errors import (
     ContextExceededError,
 )
 from florilegium.testing.chat_model import FakeChatModel
-from florilegium.types import (
-    ChatModelInfo,
-    ChatOptions,
-    Delta,
-    Message,
-)
+from florilegium.types import ChatModelInfo, ChatOptions, Delta, Message
 from tests.unit.chat_samples import (
     RED,
     answer_of,

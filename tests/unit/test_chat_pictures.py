@@ -4,12 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from florilegium.answers import (
-    Candidate,
-    Event,
-    Turn,
-)
-from florilegium.asking import Found, Picture
+from florilegium.answers import Candidate, Event, Retrieved, Turn
+from florilegium.asking import Found, Picture, Wanted
 from florilegium.chat import Tools, answer_events
 from florilegium.config import ChatConfig
 from florilegium.evidence import Evidence
@@ -20,6 +16,7 @@ from tests.unit.chat_samples import (
     HITS,
     RED,
     answer_of,
+    make_tools,
     render_text,
 )
 
@@ -40,12 +37,12 @@ def ask_about_picture(
     """Return what was searched for, with the text that was to be read, and the events."""
     searches: list[tuple[str, str | None]] = []
 
-    def search(text: str, picture: Picture | None, about: str | None) -> Found:
-        searches.append((text, about))
+    def search(wanted: Wanted) -> Found:
+        searches.append((wanted.text, wanted.about))
         return Found(
-            hits=HITS if about != "rose.txt" else HITS[:1],
+            hits=HITS if wanted.about != "rose.txt" else HITS[:1],
             evidence=Evidence(confidence=0.9, reasons=("It matches.",)),
-            searched=text,
+            searched=wanted.text,
             candidates=ROSE_OR_TULIP,
             is_known=is_known,
         )
@@ -68,7 +65,7 @@ def test_the_name_that_the_model_chooses_decides_which_text_is_read() -> None:
     assert answer.searched == f"rose {PRUNING}"
     assert answer.identification is not None
     assert (answer.identification.by, answer.identification.chosen) == ("model", ROSE_OR_TULIP[1])
-    assert "The user's picture most likely shows: rose." in render_text(model.received[1][-1])
+    assert "The user's picture most likely shows: “rose”." in render_text(model.received[1][-1])
 
 
 def test_a_model_that_finds_that_no_name_fits_is_not_told_one() -> None:
@@ -80,7 +77,9 @@ def test_a_model_that_finds_that_no_name_fits_is_not_told_one() -> None:
     identification = answer_of(events).identification
     assert identification is not None
     assert (identification.by, identification.chosen) == ("model", None)
-    assert "most likely shows" not in render_text(model.received[1][-1])
+    asked = render_text(model.received[1][-1])
+    assert "most likely shows" not in asked
+    assert "none of the things that the library names" in asked
 
 
 def test_a_blind_model_is_told_what_the_vote_decided() -> None:
@@ -93,7 +92,7 @@ def test_a_blind_model_is_told_what_the_vote_decided() -> None:
     assert identification is not None
     assert (identification.by, identification.chosen) == ("vote", ROSE_OR_TULIP[0])
     assert identification.note == "fake sees no pictures."
-    assert "The user's picture most likely shows: tulip." in render_text(model.received[0][-1])
+    assert "The user's picture most likely shows: “tulip”." in render_text(model.received[0][-1])
 
 
 def test_a_picture_that_is_in_the_library_needs_no_guess() -> None:
@@ -125,3 +124,46 @@ def test_a_question_that_is_not_about_the_picture_asks_for_no_name() -> None:
 
     assert answer_of(events).identification is None
     assert len(model.received) == 1
+
+
+def test_a_question_that_the_model_finds_to_stand_alone_leaves_the_picture_out() -> None:
+    _, first = ask_about_picture(FakeChatModel(["2", "In spring [1]."]))
+    alone = "How is it with moss in lawns?"
+    model = FakeChatModel([alone, "Rake it [1]."])
+
+    _, events = ask_about_picture(model, history=answer_of(first).history, question=alone)
+
+    assert isinstance(events[0], Retrieved)
+    assert not events[0].with_image
+    assert answer_of(events).identification is None
+
+
+def test_what_a_later_turn_found_the_picture_to_show_is_kept() -> None:
+    model = FakeChatModel(["It lives in hedges [1]."])
+    _, first = ask_about_picture(model, question="Where do hedgehogs hibernate in England?")
+    seeing = FakeChatModel(["What does it show?", "2", "A rose [1]."])
+    _, second = ask_about_picture(
+        seeing, history=answer_of(first).history, question="What does it show, then?"
+    )
+    blind = FakeChatModel(["How do I prune it in winter?", "Late [1]."])
+
+    _, third = ask_about_picture(
+        blind, history=answer_of(second).history, question="How do I prune it in winter, though?"
+    )
+
+    assert answer_of(first).identification is None
+    assert answer_of(third).identification == answer_of(second).identification
+    assert answer_of(third).identification is not None
+
+
+def test_only_the_newest_picture_is_held() -> None:
+    _, first = ask_about_picture(FakeChatModel(["2", "In spring [1]."]))
+    (turn,) = answer_of(first).history
+    tools = make_tools(FakeChatModel(["It is blue [1]."]))
+    image = Picture(image=BLUE)
+
+    events = list(answer_events("", image=image, history=[turn], tools=tools))
+
+    history = answer_of(events).history
+    assert [one.image for one in history] == [None, BLUE]
+    assert history[0].identification == turn.identification

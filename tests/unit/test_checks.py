@@ -53,15 +53,15 @@ def test_a_defect_is_not_hidden_as_a_finding() -> None:
 def test_a_chat_model_is_tried_with_a_short_question() -> None:
     model = FakeChatModel(["Yes."])
 
-    found = try_chat_model(model)
+    found = try_chat_model(model, max_tokens=64)
 
     assert re.fullmatch(r"fake; replied in \d+\.\d s", found)
-    assert model.options == [ChatOptions(max_tokens=8)]
+    assert model.options == [ChatOptions(max_tokens=64)]
     assert model.open_streams == 0
 
 
 def test_a_chat_model_that_only_quotes_is_not_asked() -> None:
-    assert try_chat_model(ExtractiveChatModel()) == "extractive"
+    assert try_chat_model(ExtractiveChatModel(), max_tokens=64) == "extractive"
 
 
 def test_a_chat_model_that_can_describe_itself_does() -> None:
@@ -69,9 +69,16 @@ def test_a_chat_model_that_can_describe_itself_does() -> None:
         def describe(self) -> str:
             return "a fake, text only"
 
-    assert try_chat_model(DescribedChatModel(["Yes."])).startswith("a fake, text only; replied")
+    assert try_chat_model(DescribedChatModel(["Yes."]), max_tokens=64).startswith(
+        "a fake, text only; replied"
+    )
 
 
 def test_a_chat_model_without_words_is_a_finding() -> None:
     with pytest.raises(ChatError, match="'fake' replied with nothing"):
-        try_chat_model(FakeChatModel([" "]))
+        try_chat_model(FakeChatModel([" "]), max_tokens=64)
+
+
+def test_a_chat_model_that_only_thinks_says_nothing() -> None:
+    with pytest.raises(ChatError, match="'fake' replied with nothing"):
+        try_chat_model(FakeChatModel(["<think>Yes?</think>"]), max_tokens=64)

@@ -235,3 +235,26 @@ def test_numbers_outside_the_hits_are_passed_over() -> None:
 def test_the_numbers_of_all_markers_are_listed_once_in_order() -> None:
     assert cited_numbers("A [2]. B [1, 2] and [3-5] but not [x].") == [2, 1, 3, 4, 5]
     assert cited_numbers("Nothing.") == []
+
+
+@pytest.mark.parametrize(
+    ("reply", "written", "removed"),
+    [
+        ("Red [Source 1].", "Red [1].", 0),
+        ("Red ［2］.", "Red [2].", 0),
+        ("红 [来源1]。", "红 [1]。", 0),
+        ("Red [sources 1, 9].", "Red [1].", 1),
+        ("Red [Source 9].", "Red.", 1),
+        ("A [Sour", "A [Sour", 0),
+        ("A [source code].", "A [source code].", 0),
+    ],
+)
+def test_other_ways_to_write_a_citation_are_read_however_they_are_cut(
+    reply: str, written: str, removed: int
+) -> None:
+    for pieces in ([reply], list(reply)):
+        parser = CitationParser(count=2)
+
+        text = "".join([*(parser.feed(piece) for piece in pieces), parser.finish()])
+
+        assert (text, parser.removed) == (written, removed)

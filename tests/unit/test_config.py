@@ -14,7 +14,6 @@ from florilegium.config import (
     CONFIG_NAME,
     Config,
     Settings,
-    describe_fields,
     load_settings,
     user_cache_folder,
     write_settings,
@@ -348,18 +347,6 @@ def test_the_last_control_character_is_written_so_that_toml_takes_it(user_file: 
     write_settings(user_file, {"chat.persona": "a\x7fb"})
 
     assert load(user_file=user_file).config.chat.persona == "a\x7fb"
-
-
-def test_every_setting_is_described_in_the_order_of_the_tree() -> None:
-    rows = describe_fields()
-
-    assert rows[0] == ("profile", "str", "offline", "Preset of backends.")
-    assert rows[1][:3] == ("encoder.name", "str", "starter")
-    by_key = {key: (kind, default) for key, kind, default, _ in rows}
-    assert by_key["retrieval.top_k"] == ("int", "8")
-    assert by_key["chat.min_confidence"] == ("float", "0.5")
-    assert by_key["ingest.exclude"][0] == "list of str"
-    assert len(by_key) == len(rows)
 
 
 def test_what_can_be_made_again_lies_in_the_users_cache(shared_cache: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from pathlib import Path
 
 import pytest
@@ -44,3 +45,32 @@ def test_without_a_named_variable_there_is_no_key(user_file: Path) -> None:
         load_settings(user_file=user_file, environment={"OPENAI_API_KEY": "x"}).config.chat.api_key
         is None
     )
+
+
+@pytest.mark.parametrize(
+    ("setting", "secret"),
+    [
+        ('api_key_env = "sk-proj-REALKEY123"', "REALKEY123"),
+        ('base_url = "https://me:PASSWORD@example.org/v1"', "PASSWORD"),
+    ],
+)
+def test_a_secret_that_was_put_into_the_file_is_not_repeated(
+    user_file: Path, setting: str, secret: str
+) -> None:
+    user_file.write_text(f"[chat]\n{setting}\n", encoding="utf-8")
+
+    with pytest.raises(ConfigError) as error:
+        load_settings(user_file=user_file, environment={})
+
+    assert secret not in f"{error.value.message} {error.value.hint}"
+    assert setting.split()[0] in error.value.message
+
+
+def test_a_key_is_not_pickled(user_file: Path) -> None:
+    user_file.write_text('[chat]\napi_key_env = "MY_KEY"\n', encoding="utf-8")
+    settings = load_settings(user_file=user_file, environment={"MY_KEY": "abc123"})
+
+    pickled = pickle.dumps(settings)
+
+    assert b"abc123" not in pickled
+    assert pickle.loads(pickled).config.chat.api_key is None

@@ -49,11 +49,28 @@ def test_no_wait_is_longer_than_its_limit(tmp_path: Path) -> None:
     assert 0.1 < time.monotonic() - started < 10
 
 
-def test_two_may_speak_at_once(tmp_path: Path) -> None:
-    with going_first(tmp_path), going_first(tmp_path):
-        pass
+def waited(folder: Path) -> bool:
+    """Return whether an ingest would wait now."""
+    started = time.monotonic()
+    courteous(None, folder=folder, longest=1.0)(STATE)
+    return time.monotonic() - started > 0.5
 
-    courteous(None, folder=tmp_path, longest=0.0)(STATE)
+
+def test_two_may_speak_at_once_and_then_nobody_waits(tmp_path: Path) -> None:
+    with going_first(tmp_path), going_first(tmp_path):
+        assert waited(tmp_path)
+
+    assert not waited(tmp_path)
+
+
+def test_who_begins_to_speak_in_one_thread_may_end_in_another(tmp_path: Path) -> None:
+    speech = going_first(tmp_path)
+    speech.__enter__()
+    thread = threading.Thread(target=speech.__exit__, args=(None, None, None))
+    thread.start()
+    thread.join()
+
+    assert not waited(tmp_path)
 
 
 def test_a_folder_that_is_gone_keeps_nobody_from_speaking(tmp_path: Path) -> None:
@@ -73,4 +90,4 @@ def test_an_error_while_speaking_ends_the_pause(tmp_path: Path) -> None:
     with pytest.raises(KeyError):
         fail()
 
-    courteous(None, folder=tmp_path, longest=0.0)(STATE)
+    assert not waited(tmp_path)

@@ -7,10 +7,7 @@ from PIL import Image
 
 from florilegium.answers import Candidate
 from florilegium.identify import MOST_CANDIDATES, NONE_FITS, choice_messages, read_choice
-from florilegium.types import (
-    ImagePart,
-    TextPart,
-)
+from florilegium.types import ImagePart, TextPart
 
 PICTURE = Image.new("RGB", (2, 2))
 NAMES = [
@@ -59,16 +56,41 @@ def test_a_name_cannot_pretend_to_be_another_line_or_speaker() -> None:
         ("It is a tulip!", 3),
         ("That is a dog rose.", 2),
         ("A rose", 1),
+        ("**2**", 2),
+        ("3) Tulip", 3),
+        ("答案是2", 2),
+        ("None of the 3 names fits.", NONE_FITS),
+        ("都不是", NONE_FITS),
     ],
 )
 def test_a_number_or_a_single_name_is_a_choice(reply: str, number: int) -> None:
     assert read_choice(reply, NAMES) == number
 
 
-@pytest.mark.parametrize("reply", ["", "4", "99", "1 or 2", "a daisy", "a tulip or a dog rose"])
+@pytest.mark.parametrize(
+    "reply",
+    [
+        "",
+        "4",
+        "99",
+        "-1",
+        "1 or 2",
+        "a daisy",
+        "a tulip or a dog rose",
+        "It is not a rose.",
+        "I see 2 flowers, but cannot tell.",
+        "prose about primroses",
+    ],
+)
 def test_what_names_nothing_or_several_is_no_choice(reply: str) -> None:
     assert read_choice(reply, NAMES) is None
 
 
 def test_the_list_stays_short() -> None:
     assert MOST_CANDIDATES <= 10  # so that no number has two digits that could be two choices
+
+
+def test_a_name_that_holds_a_number_is_that_name() -> None:
+    irises = [Candidate(name="Iris 2", share=0.5), Candidate(name="Iris 1", share=0.5)]
+
+    assert read_choice("Iris 2.", irises) == 1

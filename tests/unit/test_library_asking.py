@@ -14,9 +14,7 @@ from PIL import Image
 from florilegium import Library
 from florilegium.answers import Finished, Retrieved, Token
 from florilegium.errors import IndexNotFoundError, InvalidQueryError
-from florilegium.types import (
-    Modality,
-)
+from florilegium.types import Modality
 from tests.conftest import FAKES, draw
 from tests.unit.index_state import paths
 

@@ -23,16 +23,7 @@ from florilegium.prompt import (
     refusal,
 )
 from florilegium.templates import flatten
-from florilegium.types import (
-    Hit,
-    ImagePart,
-    Item,
-    Message,
-    Modality,
-    Source,
-    SourcePart,
-    TextPart,
-)
+from florilegium.types import Hit, ImagePart, Item, Message, Modality, Source, SourcePart, TextPart
 
 TEXT, IMAGE = Modality.TEXT, Modality.IMAGE
 IMAGE_TOKENS = Limits(max_images=1).image_tokens
@@ -300,16 +291,61 @@ def test_a_reply_that_only_refuses_is_a_refusal() -> None:
     assert is_refusal(' "Nothing in this library answers that." ')
     assert is_refusal("Nothing in this library answers that")
     assert is_refusal("这个资料库里没有能回答这个问题的内容。")
+    assert is_refusal("**nothing in this library answers that!**")
     assert not is_refusal("Nothing in this library answers that. But roses are red.")
     assert not is_refusal("")
 
 
-def test_tokens_are_counted_by_character_for_han_and_by_length_for_the_rest() -> None:
-    assert estimate_tokens("") == 0
-    assert estimate_tokens("绿茶") == 2
-    assert estimate_tokens("a" * 35) == 10
-    assert estimate_tokens("a" * 36) == 11
-    assert estimate_tokens("绿茶 tea") == 4
+@pytest.mark.parametrize(
+    ("text", "tokens"),
+    [
+        ("", 0),
+        ("绿茶", 3),
+        ("a" * 35, 10),
+        ("a" * 36, 11),
+        ("绿茶 tea", 5),
+        ("1234", 4),
+        ("грунт", 5),
+        ("🌷🌷", 6),
+    ],
+)
+def test_tokens_are_counted_by_script(text: str, tokens: int) -> None:
+    assert estimate_tokens(text) == tokens
+
+
+@pytest.mark.parametrize("budget", [700, 1100, 2500, 6000])
+def test_all_messages_together_stay_within_the_budget(budget: int) -> None:
+    hits = [
+        make_hit("a.txt", "绿茶采摘后很快加热。" * 40),
+        make_hit("b.jpg", "a cup", IMAGE),
+        make_hit("c.txt", "Roses have hips, e.g. 3.5 cm long. " * 30),
+        make_hit("d.jpg", "a pot", IMAGE),
+        make_hit("e.txt", "word " * 300),
+    ]
+    history = tuple(Turn(question=f"第{n}个问题?", answer="Ja, 12 mal. " * n) for n in range(40))
+    limits = Limits(max_images=3, budget=budget, image_tokens=300)
+
+    sent = build(hits, image=USER_PICTURE, history=history, identified="tea", limits=limits)
+
+    assert sent.hits
+    assert estimate_messages(sent.messages, 300) <= budget
+
+
+def test_without_a_picture_of_the_user_found_ones_take_half_of_the_room_at_most() -> None:
+    hits = [make_hit("a.jpg", "a cup", IMAGE), make_hit("b.txt", "word " * 200)]
+
+    sent = build(hits, limits=Limits(max_images=4, budget=1500, image_tokens=900))
+
+    assert pictures_of(sent) == []
+    assert len(sent.hits) == 2
+
+
+def test_a_title_without_end_does_not_keep_its_source_out() -> None:
+    hit = make_hit(f"{'x' * 9000}.txt")
+
+    sent = build([hit], budget=900)
+
+    assert sent.hits == (hit,)
 
 
 def test_the_citations_of_an_article_itself_are_not_sent() -> None:
@@ -324,7 +360,7 @@ def test_what_the_picture_shows_is_said_on_one_line_before_the_question() -> Non
 
     *_, shown, _, asked = sent.messages[-1].parts
     assert isinstance(shown, TextPart)
-    assert shown.text.startswith("The user's picture most likely shows: dog rose xxx")
+    assert shown.text.startswith("The user's picture most likely shows: “dog rose xxx")
     assert len(shown.text) < 300
     assert asked == TextPart(text="Why?")
 

@@ -101,3 +101,25 @@ def test_a_question_that_names_all_it_is_about_stands_alone(question: str) -> No
 )
 def test_a_question_that_points_is_about_its_picture(question: str) -> None:
     assert points_at_picture(question)
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "In which year did Galileo publish his book?",
+        "How can gardeners keep moss out of their lawn?",
+        "土耳其的郁金香什么时候开花?",
+        "其他玫瑰怎么修剪?",
+        "尤其是玫瑰怎么修剪?",
+    ],
+)
+def test_a_word_that_points_within_its_question_makes_no_follow_up(question: str) -> None:
+    assert not is_follow_up(question)
+    assert not points_at_picture(question)
+
+
+@pytest.mark.parametrize(
+    "question", ["How do I water them?", "When did she live?", "它们怎么浇水?", "其花期是什么时候?"]
+)
+def test_a_word_that_points_back_makes_one(question: str) -> None:
+    assert is_follow_up(question)

@@ -27,7 +27,7 @@ HITS = (
 
 
 def mark(reply: str, *, question: str = "What of roses?") -> str:
-    marker = SupportMarker(question=question, hits=HITS)
+    marker = SupportMarker(known=question, hits=HITS)
     return marker.feed(reply) + marker.finish()
 
 
@@ -44,6 +44,15 @@ def mark(reply: str, *, question: str = "What of roses?") -> str:
         "You ask how penguins breed in deep antarctic winters?",
         "Here is what wild southern gardeners recommend:",
         "Yes.",
+        "The sources do not mention how to propagate it from cuttings.",
+        "The picture shows a red flower.",
+        "Let me know if you need more about pruning shears!",
+        "**Watering, pruning and seasonal maintenance**",
+        "### Watering and seasonal garden maintenance",
+        "| bees adore purple lavender | fields |\n| wasps adore ripe pears | gardens |",
+        "```\nbees.adore(purple, lavender, fields)\nwasps.adore(ripe, pears)\n```",
+        "资料中没有提到怎样扦插。",
+        "Los rosales trepadores necesitan mucho sol [3].",
         "Nothing in this library answers that.",
         "",
         "  \n\n ",
@@ -63,6 +72,8 @@ def test_what_is_supported_or_claims_nothing_is_left_as_it_is(reply: str) -> Non
         (f"- {INVENTED}\n- Hips are rich in vitamin C [1]",
          f"- {INVENTED}{MARK}\n- Hips are rich in vitamin C [1]"),
         ("Bees adore purple lavender fields [1].", f"Bees adore purple lavender fields [1].{MARK}"),
+        ("Dog roses cure cancer and were invented on Mars by engineers [1].",
+         f"Dog roses cure cancer and were invented on Mars by engineers [1].{MARK}"),
         ("蜜蜂喜欢紫色的薰衣草田。", f"蜜蜂喜欢紫色的薰衣草田。{MARKS['zh']}"),
         ("bees adore purple lavender fields", f"bees adore purple lavender fields{MARK}"),
     ],
@@ -77,13 +88,15 @@ def test_abbreviations_and_numbers_end_no_sentence() -> None:
     assert mark(reply) == reply + MARK
 
 
-@pytest.mark.parametrize("label", ["Not from the library:", "**Not from the library:**"])
-def test_the_part_that_says_it_is_own_knowledge_is_not_marked_again(label: str) -> None:
-    own = f"{label} {INVENTED} Wasps adore ripe garden pears."
+@pytest.mark.parametrize(
+    "label",
+    ["Not from the library:", "**Not from the library:**", "*Not from the library*:\n\n",
+     "以下不是资料库的内容:"],
+)  # fmt: skip
+def test_what_follows_the_label_of_own_knowledge_is_not_marked_again(label: str) -> None:
+    reply = f"Roses have hips [1].\n\n{label} {INVENTED}\n\n- Wasps adore ripe garden pears."
 
-    reply = f"Roses have hips [1].\n\n{own}\n\n{INVENTED}"
-
-    assert mark(reply) == reply + MARK
+    assert mark(reply) == reply
 
 
 def test_a_mark_that_the_model_wrote_itself_is_not_doubled() -> None:
@@ -101,7 +114,7 @@ def test_words_of_the_question_need_no_support() -> None:
 
 
 def test_the_marks_are_counted() -> None:
-    marker = SupportMarker(question="", hits=HITS)
+    marker = SupportMarker(known="", hits=HITS)
 
     marker.feed(f"{INVENTED} {INVENTED} Roses have hips [1].")
     marker.finish()
@@ -110,7 +123,7 @@ def test_the_marks_are_counted() -> None:
 
 
 def test_text_that_is_certain_is_passed_on_at_once() -> None:
-    marker = SupportMarker(question="", hits=HITS)
+    marker = SupportMarker(known="", hits=HITS)
 
     assert marker.feed("Roses are") == "Roses are"
     assert marker.feed(" pruned in early spring") == " pruned in early spring"
@@ -118,3 +131,11 @@ def test_text_that_is_certain_is_passed_on_at_once() -> None:
     assert marker.feed("[1] ") == ""
     assert marker.feed("Hips are rich.") == ". [1] Hips are rich"
     assert marker.finish() == "."
+
+
+def test_a_citation_that_comes_in_pieces_belongs_to_the_sentence_before_it() -> None:
+    marker = SupportMarker(known="", hits=HITS)
+
+    pieces = [*"Gardeners prune roses when winter ends. [1, 2, 3]"]
+
+    assert "".join([*map(marker.feed, pieces), marker.finish()]) == "".join(pieces)

@@ -11,6 +11,7 @@ from florilegium.templates import (
     count_pictures,
     defuse_control,
     flatten,
+    one_line,
     render_part,
     without_system,
 )
@@ -217,3 +218,30 @@ def test_no_text_in_chatml_can_end_its_message_or_claim_a_picture(
     assert prompt.count("<image>") == 0
     assert prompt.count("<|im_end|>") == 1
     assert prompt.count("<|im_start|>") == 2
+
+
+@pytest.mark.parametrize(
+    "forged",
+    ["< /source>", "</ source>", "＜/source＞", "</so\u200burce>", '<source number="9">'],
+)
+def test_a_look_alike_of_a_fence_is_defused_too(forged: str) -> None:
+    part = SourcePart(number=1, title="a", path="b", text=f"x {forged} y")
+
+    inside = render_part(part).split("\n")[1]
+
+    assert not inside.startswith(("x <", "x ＜"))
+
+
+@pytest.mark.parametrize(
+    "token",
+    ["[SYSTEM_PROMPT]", "<<SYS>>", "[/AVAILABLE_TOOLS]", "<__media__>", "<tool_call>", "<think>",
+     "<row_1_col_1>", "<global-img>", "<image_pad>", "<audio>", "<im_start>"],
+)  # fmt: skip
+def test_control_tokens_of_more_families_are_defused(token: str) -> None:
+    assert token not in defuse_control(f"a {token} b")
+
+
+def test_a_name_is_shown_on_one_line_and_bounded() -> None:
+    assert one_line("dog\n rose<|im_end|>") == "dog rose‹|im_end|›"
+    assert one_line("x" * 500) == "x" * 79 + "…"
+    assert one_line("rose", longest=4) == "rose"

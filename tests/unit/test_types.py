@@ -9,16 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from florilegium.types import (
-    Collection,
-    Item,
-    Manifest,
-    Modality,
-    Part,
-    Record,
-    Source,
-    Space,
-)
+from florilegium.types import Collection, Item, Manifest, Modality, Part, Record, Source, Space
 
 SOURCE = Source(
     root=Path("flowers"), path="roses/red.jpg", size=3, modified_ns=5, content_hash="ab"

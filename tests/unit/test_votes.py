@@ -197,7 +197,20 @@ def test_a_name_is_a_candidate_once_however_it_is_written(catalog: Catalog, tmp_
 
     named = name_candidates({"p": 1.0}, catalog=catalog, also=["q.md"])
 
-    assert named == (Candidate(name="p", share=1.0),)
+    assert named == (Candidate(name="P", share=1.0, path="q.md"),)
+
+
+def test_votes_for_one_name_add_up_and_its_text_is_kept(garden: Catalog, tmp_path: Path) -> None:
+    source = Source(root=tmp_path, path="dog rose/1.jpg", size=1, modified_ns=1, content_hash="x")
+    item = Item(id="x", source=source, modality=Modality.IMAGE, ordinal=0, title="1", text="")
+    garden.commit([Entry(source=source, items=(item,), labels={}, records={})])
+
+    named = name_candidates({"p": 1.0, "x": 2.0, "q": 2.0}, catalog=garden)
+
+    assert [(one.name, round(one.share, 3), one.path) for one in named] == [
+        ("Dog rose", 0.6, "p.txt"),
+        ("q", 0.4, None),
+    ]
 
 
 def test_a_linked_file_that_is_no_text_gives_no_name(catalog: Catalog) -> None:

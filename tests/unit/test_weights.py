@@ -152,3 +152,7 @@ def test_what_is_nowhere_says_what_may_be_meant(models: Path, model: str, hint: 
 @pytest.mark.parametrize("model", ["", " "])
 def test_a_backend_without_a_model_says_how_one_is_named(models: Path, model: str) -> None:
     assert '"llama_cpp:NAME"' in _refused(model, "needs a model")
+
+
+def test_a_name_that_is_longer_than_names_can_be_is_not_there(models: Path) -> None:
+    _refused("x" * 300, "neither a file nor a")

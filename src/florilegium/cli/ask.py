@@ -42,9 +42,7 @@ from florilegium.cli.render import (
 )
 from florilegium.cli.serialize import answer_to_json
 from florilegium.library import Library
-from florilegium.types import (
-    Modality,
-)
+from florilegium.types import Modality
 
 CLOSEST_HITS = 3
 

@@ -15,9 +15,9 @@ from typing import Final
 from urllib.parse import unquote
 
 import typer
-from PIL import Image
 
 from florilegium.answers import Answer, Turn
+from florilegium.asking import Picture
 from florilegium.cli import options
 from florilegium.cli.ask import breaks_off, print_explanation, print_sources, write_events
 from florilegium.cli.exit_codes import FAILED, OK, USAGE, exit_code
@@ -78,7 +78,7 @@ class Conversation:
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _Question:
     text: str
-    image: Path | Image.Image | None
+    image: Path | Picture | None
     history: tuple[Turn, ...]
     quote: bool = False
 
@@ -283,7 +283,8 @@ def _quote(library: Library, conversation: Conversation) -> Conversation:
         talk("(nothing was asked yet)")
         return conversation
     *earlier, turn = conversation.answer.history
-    question = _Question(text=turn.question, image=turn.image, history=tuple(earlier), quote=True)
+    picture = Picture(image=turn.image, content_hash=turn.image_hash) if turn.image else None
+    question = _Question(text=turn.question, image=picture, history=tuple(earlier), quote=True)
     return _ask(library, conversation, question)
 
 

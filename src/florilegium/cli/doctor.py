@@ -35,7 +35,9 @@ def doctor(
             table = make_table("", "check", "finding", "what to do")
             for check in checks:
                 mark = Text("ok", style="green") if check.ok else Text("WRONG", style="bold red")
-                table.add_row(mark, check.name, Text(clean(check.message)), Text(check.hint or ""))
+                table.add_row(
+                    mark, check.name, Text(clean(check.message)), Text(clean(check.hint or ""))
+                )
             print_table(table)
         if not all(check.ok for check in checks):
             raise typer.Exit(FAILED)

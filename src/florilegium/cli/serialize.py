@@ -12,12 +12,7 @@ from florilegium.answers import Answer, Citation, Identification
 from florilegium.checks import Check
 from florilegium.report import FailedFile, IngestReport
 from florilegium.retrieve import Explanation, RankingSummary
-from florilegium.types import (
-    Contribution,
-    Hit,
-    Modality,
-    Span,
-)
+from florilegium.types import Contribution, Hit, Modality, Span
 
 Json = dict[str, object]
 

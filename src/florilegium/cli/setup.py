@@ -12,9 +12,11 @@ from rich.text import Text
 
 from florilegium.cli import options
 from florilegium.cli.render import clean, make_table, print_json, print_table, reported_errors, talk
-from florilegium.config import Settings, describe_fields, load_settings
+from florilegium.config import Settings, load_settings
+from florilegium.config_fields import describe_fields
 from florilegium.errors import IndexNotFoundError
 from florilegium.library import Library
+from florilegium.profiles import NAMES
 
 config_app = typer.Typer(
     help="See the settings of a library.", no_args_is_help=True, rich_markup_mode=None
@@ -27,7 +29,8 @@ def init(
         Path, typer.Argument(metavar="PATH", help="The folder; it is made if it is not there.")
     ],
     profile: Annotated[
-        str, typer.Option("--profile", metavar="NAME", help="Preset of models: offline.")
+        str,
+        typer.Option("--profile", metavar="NAME", help=f"Preset of models: {', '.join(NAMES)}."),
     ] = "offline",
     settings: options.SetOption = None,
     debug: options.DebugOption = False,

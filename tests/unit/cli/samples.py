@@ -5,14 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from florilegium.answers import Answer, Citation
-from florilegium.types import (
-    Contribution,
-    Hit,
-    Item,
-    Modality,
-    Source,
-    Span,
-)
+from florilegium.types import Contribution, Hit, Item, Modality, Source, Span
 
 SOURCE = Source(root=Path("garden"), path="dahlia.md", size=9, modified_ns=0, content_hash="0")
 TEXT_ITEM = Item(

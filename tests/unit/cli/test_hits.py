@@ -21,9 +21,7 @@ from florilegium.cli.render import print_table
 from florilegium.evidence import Evidence
 from florilegium.library import Library
 from florilegium.retrieve import Explanation, RankingSummary
-from florilegium.types import (
-    Modality,
-)
+from florilegium.types import Modality
 from tests.unit.cli.conftest import FAKES, Run
 from tests.unit.cli.samples import ANSWER, IMAGE_HIT, TEXT_HIT
 

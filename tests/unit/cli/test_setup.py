@@ -8,7 +8,8 @@ from typer.testing import CliRunner
 
 from florilegium.cli.app import app
 from florilegium.cli.setup import setting_rows
-from florilegium.config import describe_fields, load_settings
+from florilegium.config import load_settings
+from florilegium.config_fields import describe_fields
 from tests.unit.cli.conftest import Run
 
 

@@ -43,6 +43,7 @@ from florilegium.errors import (
     ContextExceededError,
     InvalidQueryError,
 )
+from florilegium.lexical import content_tokens
 from florilegium.protocols import ChatModel
 from florilegium.streams import closing_stream
 from florilegium.support import SupportMarker
@@ -177,7 +178,7 @@ def _read_about(asking: _Asking, found: Found, tools: Tools) -> Found:
         return found
     chosen = identification.chosen
     searched = found.searched
-    if chosen.name.casefold() not in searched.casefold():
+    if not set(content_tokens(chosen.name)) <= set(content_tokens(searched)):
         searched = f"{chosen.name} {searched}".strip()
     again = _search(replace(asking.wanted, text=searched, about=chosen.path), tools)
     # The gate was passed by what the user asked; the model's choice neither opens nor shuts it.

@@ -167,3 +167,11 @@ def test_only_the_newest_picture_is_held() -> None:
     history = answer_of(events).history
     assert [one.image for one in history] == [None, BLUE]
     assert history[0].identification == turn.identification
+
+
+def test_a_name_that_is_searched_for_already_is_not_added_again() -> None:
+    model = FakeChatModel(["2", "In spring [1]."])
+
+    searches, _ = ask_about_picture(model, question="How do I prune roses like this?")
+
+    assert searches[-1] == ("How do I prune roses like this?", "rose.txt")

@@ -17,6 +17,7 @@ from florilegium import identify, questions, standalone
 from florilegium.answers import Candidate, Identification, Turn
 from florilegium.errors import ChatError, ChatTimeoutError, ChatUnavailableError
 from florilegium.evidence import Evidence
+from florilegium.lexical import content_tokens
 from florilegium.protocols import ChatModel
 from florilegium.streams import closing_stream
 from florilegium.thinking import without_thoughts
@@ -26,6 +27,7 @@ logger = logging.getLogger(__name__)
 
 _SURE = 0.5  # share of the votes from which one name is given for what a picture shows
 _MOST_NAMES = 3
+_FEW_WORDS = 3  # content words of a question that can hardly stand alone if it points back
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,6 +157,10 @@ def want(
         return Wanted(text=by_wording, picture=image, about_picture=image is not None and pointed)
     rewritten = _rewrite(question, history=history, replies=replies)
     stands_alone = rewritten is not None and _bare(rewritten) == _bare(question)
+    few = len(content_tokens(question)) <= _FEW_WORDS
+    if stands_alone and few and by_wording != question.strip():
+        # Weak models repeat "And how hot?" as it is, which nobody could search for.
+        rewritten, stands_alone = None, False
     earlier = image_in_play(None, history) if pointed and not stands_alone else None
     return Wanted(text=rewritten or by_wording, picture=earlier, about_picture=earlier is not None)
 

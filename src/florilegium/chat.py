@@ -147,7 +147,7 @@ def _events(asking: _Asking, tools: Tools) -> Iterator[Event]:
     asking = replace(asking, wanted=wanted)
     found = _search(wanted, tools)
     if not found.hits or found.evidence.confidence < tools.config.min_confidence:
-        yield from _refuse(asking, found)
+        yield from _refuse(asking, found, problem=replies.problem)
         return
     identification = identify_picture(
         found,
@@ -185,11 +185,12 @@ def _read_about(asking: _Asking, found: Found, tools: Tools) -> Found:
     return replace(again, evidence=found.evidence) if again.hits else found
 
 
-def _refuse(asking: _Asking, found: Found) -> Iterator[Event]:
+def _refuse(asking: _Asking, found: Found, *, problem: str | None) -> Iterator[Event]:
     yield asking.retrieved(found)
     text = prompt.refusal(asking.question)
     yield Token(text=text)
-    yield _finished(asking, found, text, refused=True)
+    notes = () if problem is None else (problem,)
+    yield _finished(asking, found, text, refused=True, notes=notes)
 
 
 def _answer(

@@ -35,15 +35,17 @@ _DECORATION = ' \t\r\n*_#>-•"“`'
 _NOT_A_CLAIM = (":", "：", "?", "？")
 _FENCE = "```"
 # A table row, a heading, a line that is bold as a whole.
-_LAYOUT = re.compile(r"\s*(?:\||#{1,6}\s|\*\*[^*]+\*\*:?\s*$)")
+_LAYOUT = re.compile(r"\s*(?:\||#{1,6}\s|\*\*[^*]*[^*\s.!?。！？]\*\*:?\s*$)")
 # What is said to the user, or of what the sources lack, rather than about the world.
 _TALK = re.compile(
     r"(?:(?:the|these|this|those|provided|given|unfortunately,?) )*"
-    r"(?:sources?|library|articles?|texts?)\b.{0,40}\b(?:not|no)\b|"
-    r".{0,4}(?:资料|来源|文章).{0,8}(?:没有|没|未|无)|"
-    r"(?:let me know|feel free|hope (?:this|that)|i hope|if you (?:have|need|want|would)|happy to|"
-    r"please (?:let|ask|tell)|i can|i cannot|i could not|i am|i'm|you are welcome|"
-    r"如果您?|如需|希望|请告诉|请问|我可以|我无法)",
+    r"(?:sources?|library|articles?|texts?|documents?) "
+    r"(?:(?:do|does|did) not|don['’]t|doesn['’]t|didn['’]t) "
+    r"(?:say|mention|contain|tell|provide|include|cover|give|specify|state|answer|describe)\b|"
+    r".{0,4}(?:资料|来源|文章).{0,6}(?:没有|没|未)(?:提到|提及|说明|包含|涉及|给出|介绍)|"
+    r"(?:let me know|feel free|(?:i )?hope (?:this|that)|if you (?:have|need) (?:any|more|further)|"
+    r"(?:i am |i['’]m )?happy to help|i (?:cannot|could not) (?:find|say|tell|answer)|"
+    r"you are welcome|如果您?(?:有|需要)|如需|希望(?:这|对)|请告诉我)",
     re.IGNORECASE,
 )
 _OF_THE_LIBRARY = frozenset(

@@ -305,3 +305,10 @@ def test_a_reply_that_goes_on_and_on_is_cut_short_and_the_model_stopped() -> Non
 
     assert replies.ask([], longest=9) == "one two three "
     assert model.open_streams == 0
+
+
+def test_a_model_that_repeats_a_short_follow_up_is_not_believed_to_find_it_whole() -> None:
+    searched = words("And in winter?", FakeChatModel(["And in winter?"]), history=DAHLIAS)
+
+    assert searched == "How do I water dahlias? And in winter?"
+    assert wants("How do I water it?", FakeChatModel(["How do I water it?"])).about_picture

@@ -133,3 +133,12 @@ def test_a_context_that_is_far_too_small_is_an_error() -> None:
 
     with pytest.raises(ContextExceededError):
         ask("What?", SmallChatModel(100), hits=hits)
+
+
+def test_a_refusal_says_that_the_model_could_not_be_asked() -> None:
+    history = [Turn(question="How do I water dahlias?", answer="Deeply.")]
+
+    answer = answer_of(ask("And roses?", FailingChatModel(DOWN), confidence=0.1, history=history))
+
+    assert answer.refused
+    assert answer.notes == ("The chat model failed: Nobody listens at port 9.",)

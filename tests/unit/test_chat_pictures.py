@@ -128,7 +128,7 @@ def test_a_question_that_is_not_about_the_picture_asks_for_no_name() -> None:
 
 def test_a_question_that_the_model_finds_to_stand_alone_leaves_the_picture_out() -> None:
     _, first = ask_about_picture(FakeChatModel(["2", "In spring [1]."]))
-    alone = "How is it with moss in lawns?"
+    alone = "Is it true that moss spoils English lawns?"
     model = FakeChatModel([alone, "Rake it [1]."])
 
     _, events = ask_about_picture(model, history=answer_of(first).history, question=alone)

@@ -209,7 +209,7 @@ def print_sources(library: Library, answer: Answer, *, show_thumbnails: bool = T
 
 
 def _print_closest(answer: Answer) -> None:
-    for reason in answer.reasons:
+    for reason in (*answer.reasons, *answer.notes):
         print_line(Text(f"  - {clean(reason)}", style="dim"))
     if not answer.hits:
         return

@@ -17,7 +17,6 @@ from urllib.parse import unquote
 import typer
 
 from florilegium.answers import Answer, Turn
-from florilegium.asking import Picture
 from florilegium.cli import options
 from florilegium.cli.ask import breaks_off, print_explanation, print_sources, write_events
 from florilegium.cli.exit_codes import FAILED, OK, USAGE, exit_code
@@ -61,26 +60,28 @@ _PATH_AND_REST = re.compile(
 )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Question:
+    text: str
+    image: Path | None
+    history: tuple[Turn, ...]
+    quote: bool = False
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Conversation:
     """What a chat remembers.
 
-    `answer` is the last one, whose history holds all turns; `picture` goes with the next
+    `answer` is the last one, whose history holds all turns; `asked` is the last question, answered
+    or not; `picture` goes with the next
     question; `exit_code` is that of the last error.
     """
 
     show_thumbnails: bool = True
     answer: Answer | None = None
+    asked: _Question | None = None
     picture: Path | None = None
     exit_code: int = OK
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class _Question:
-    text: str
-    image: Path | Picture | None
-    history: tuple[Turn, ...]
-    quote: bool = False
 
 
 def chat(
@@ -122,7 +123,7 @@ def reply(library: Library, conversation: Conversation, line: str) -> Conversati
             talk(COMMANDS)
         case "/new":
             talk("(a new conversation)")
-            return replace(conversation, answer=None, picture=None)
+            return replace(conversation, answer=None, asked=None, picture=None)
         case "/image":
             return _attach(conversation, argument)
         case "/sources":
@@ -210,12 +211,12 @@ def _ask(library: Library, conversation: Conversation, question: _Question) -> C
         answer = _write(library, question)
     except FlorilegiumError as error:
         show_error(error, as_json=False)
-        return replace(conversation, picture=None, exit_code=exit_code(error))
+        return replace(conversation, asked=question, picture=None, exit_code=exit_code(error))
     except KeyboardInterrupt:
         talk("\n(stopped)")
-        return conversation
+        return replace(conversation, asked=question)
     code = FAILED if breaks_off(answer) else conversation.exit_code
-    after = replace(conversation, answer=answer, picture=None, exit_code=code)
+    after = replace(conversation, asked=question, answer=answer, picture=None, exit_code=code)
     return _show_answer(library, after, answer)
 
 
@@ -278,14 +279,11 @@ def _explain(conversation: Conversation) -> None:
 
 
 def _quote(library: Library, conversation: Conversation) -> Conversation:
-    """Ask the last question again, of the model that only quotes, in place of its answer."""
-    if conversation.answer is None:
+    """Ask the last question again, answered or not, of the model that only quotes."""
+    if conversation.asked is None:
         talk("(nothing was asked yet)")
         return conversation
-    *earlier, turn = conversation.answer.history
-    picture = Picture(image=turn.image, content_hash=turn.image_hash) if turn.image else None
-    question = _Question(text=turn.question, image=picture, history=tuple(earlier), quote=True)
-    return _ask(library, conversation, question)
+    return _ask(library, conversation, replace(conversation.asked, quote=True))
 
 
 def _to_path(text: str) -> Path:

@@ -323,7 +323,8 @@ def test_ctrl_c_stops_the_answer_and_keeps_the_conversation(
     monkeypatch.setattr(library, "stream", interrupted)
     after = _next(library, asked, "And the poppy?")
 
-    assert after is asked
+    assert after.answer is asked.answer
+    assert after.picture is asked.picture
     assert capsys.readouterr().err == "\n(stopped)\n"
 
 
@@ -353,3 +354,40 @@ def test_a_picture_can_be_attached_from_the_start(ingested: Run, folder: Path) -
 
     assert result.exit_code == 0
     assert "poppy.txt" in result.stdout or "poppy.png" in result.stdout
+
+
+def test_quote_answers_the_question_that_was_stopped(
+    library: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = _next(library, Conversation(), "Where does the gentian grow?")
+
+    def interrupted(*_: object, **__: object) -> Iterator[None]:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(library, "stream", interrupted)
+        stopped = _next(library, first, "Where does the poppy grow?")
+    quoted = _next(library, stopped, "/quote")
+
+    assert quoted.answer is not None
+    assert quoted.answer.model == "extractive"
+    assert [turn.question for turn in quoted.answer.history] == [
+        "Where does the gentian grow?",
+        "Where does the poppy grow?",
+    ]
+
+
+def test_quote_answers_a_first_question_whose_model_failed(
+    library: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(*_: object, **__: object) -> Iterator[None]:
+        raise StoreError("Gone.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(library, "stream", failing)
+        failed = _next(library, Conversation(), "Where does the poppy grow?")
+    quoted = _next(library, failed, "/quote")
+
+    assert failed.answer is None
+    assert quoted.answer is not None
+    assert quoted.answer.history[0].question == "Where does the poppy grow?"

@@ -332,8 +332,8 @@ class Connection:
 
 def _not_there(server: str) -> ChatRejectedError:
     """Return the error for a server that has nothing at the address it was asked at."""
-    if server.endswith("/v1"):
-        hint = _SERVER_HINT
+    if "/" in server.rpartition("://")[2]:
+        hint = f'{_SERVER_HINT} Most end in "/v1", and nothing stands behind that.'
     else:
         hint = f'Most servers want "/v1" at the end: set chat.base_url to "{server}/v1".'
     return ChatRejectedError(

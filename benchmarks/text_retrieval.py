@@ -10,8 +10,8 @@ from typing import Any
 
 from benchmarks import bench
 from florilegium import Library, Modality
-from florilegium.fusion import Ranking, fuse
-from florilegium.retrieve import Search
+from florilegium.fusion import Method, Ranking, fuse
+from florilegium.lists import Lists
 from florilegium.types import Query
 
 LISTS = ("chunks", "sentences", "words")
@@ -37,11 +37,13 @@ def measure(folder: Path) -> dict[str, Any]:
         }
         for number, question in enumerate(questions):
             query = Query(text=question["question"], modality=Modality.TEXT)
-            search = Search(query, index=library.index, candidates=100)
-            fused = [items[one.item_id] for one in search.run() if one.item_id in items]
-            ranked = {"fused": fused, **_alone(search.rankings, items)}
-            lists = [ranking for ranking in search.rankings if ranking.name in LISTS]
-            ranked["reciprocal ranks"] = [items[item] for item in reciprocal_ranks(lists)]
+            lists = [
+                one
+                for one in Lists(query, index=library.index, candidates=100).rankings
+                if one.name in LISTS
+            ]
+            ranked = {"fused": _files(lists, items), **_alone(lists, items)}
+            ranked["reciprocal ranks"] = _files(lists, items, method="reciprocal-rank")
             for name, files in ranked.items():
                 runs.setdefault(name, {})[str(number)] = bench.ranked(files)
     return {
@@ -52,22 +54,16 @@ def measure(folder: Path) -> dict[str, Any]:
     }
 
 
-def reciprocal_ranks(rankings: list[Ranking]) -> list[str]:
-    """Return item ids by reciprocal rank fusion (Cormack et al. 2009), for comparison."""
-    scores: dict[str, float] = {}
-    for ranking in rankings:
-        order = sorted(ranking.scores, key=lambda item: (-ranking.scores[item], item))
-        for rank, item in enumerate(order, start=1):
-            scores[item] = scores.get(item, 0.0) + 1.0 / (60 + rank)
-    return sorted(scores, key=lambda item: (-scores[item], item))
+def _files(
+    rankings: list[Ranking], items: dict[str, str], *, method: Method = "calibrated"
+) -> list[str]:
+    return [items[one.item_id] for one in fuse(rankings, method=method) if one.item_id in items]
 
 
 def _alone(rankings: list[Ranking], items: dict[str, str]) -> dict[str, list[str]]:
     alone = {name: [r for r in rankings if r.name == name] for name in LISTS}
     alone["dense (chunks + sentences)"] = [r for r in rankings if r.name in LISTS[:2]]
-    return {
-        name: [items[one.item_id] for one in fuse(some)] for name, some in alone.items() if some
-    }
+    return {name: _files(some, items) for name, some in alone.items() if some}
 
 
 if __name__ == "__main__":

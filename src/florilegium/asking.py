@@ -11,8 +11,6 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
-from PIL import Image
-
 from florilegium import identify, questions, standalone
 from florilegium.answers import Candidate, Identification, Turn
 from florilegium.errors import ChatError, ChatTimeoutError, ChatUnavailableError
@@ -21,7 +19,7 @@ from florilegium.lexical import content_tokens
 from florilegium.protocols import ChatModel
 from florilegium.streams import closing_stream
 from florilegium.thinking import without_thoughts
-from florilegium.types import ChatModelInfo, ChatOptions, Hit, Message
+from florilegium.types import ChatModelInfo, ChatOptions, Hit, Message, Picture
 
 logger = logging.getLogger(__name__)
 
@@ -43,14 +41,6 @@ class Found:
     searched: str
     candidates: tuple[Candidate, ...] = ()
     is_known: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Picture:
-    """The user's picture, with the content hash of its file where it is known."""
-
-    image: Image.Image
-    content_hash: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

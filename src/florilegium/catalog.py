@@ -214,7 +214,24 @@ class Catalog:
         """Return all record ids by collection."""
         return _by_collection(self._rows("SELECT collection, id FROM records ORDER BY id"))
 
+    def first_records(self, collection: Collection, *, limit: int) -> list[str]:
+        """Return the first record ids of a collection in the order of ids, at most `limit`."""
+        sql = "SELECT id FROM records WHERE collection=? ORDER BY id LIMIT ?"
+        return [row[0] for row in self._rows(sql, (collection.name, limit))]
+
     # -- items --
+
+    def paths(self, ids: Sequence[str]) -> dict[str, str]:
+        """Return the paths of the files of these items; unknown ids are left out."""
+        return dict(self._in("SELECT id, path FROM items WHERE id IN ({})", ids))
+
+    def described(self, ids: Sequence[str]) -> frozenset[str]:
+        """Return those of these pictures that people have described in words."""
+        sql = (
+            "SELECT i.id FROM items i JOIN image_words w ON w.rowid = i.number"
+            " WHERE i.id IN ({}) AND (w.words != '' OR w.characters != '')"
+        )
+        return frozenset(row[0] for row in self._in(sql, ids))
 
     def items(self, ids: Sequence[str]) -> dict[str, Item]:
         """Return the items with these ids; unknown ids are left out."""

@@ -26,7 +26,6 @@ from florilegium.answers import (
 )
 from florilegium.asking import (
     Found,
-    Picture,
     ShortReplies,
     Wanted,
     describe_identity,
@@ -48,7 +47,7 @@ from florilegium.protocols import ChatModel
 from florilegium.streams import closing_stream
 from florilegium.support import SupportMarker
 from florilegium.thinking import without_thoughts
-from florilegium.types import ChatModelInfo, ChatOptions, Delta, FinishReason, Item
+from florilegium.types import ChatModelInfo, ChatOptions, Delta, FinishReason, Item, Picture
 
 _SHRINK = (1.0, 0.6, 0.35)  # shares of the budget that are tried when a context turns out smaller
 

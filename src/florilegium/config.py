@@ -102,6 +102,9 @@ class RetrievalConfig(_Section):
     candidates: int = Field(
         100, ge=10, le=10000, description="Items that each ranked list brings to the fusion."
     )
+    fusion: Literal["calibrated", "reciprocal-rank"] = Field(
+        "calibrated", description="How lists are fused: by calibrated scores, or by ranks alone."
+    )
 
 
 class ChatConfig(_Section):

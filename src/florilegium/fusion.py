@@ -3,33 +3,42 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass, replace
+from typing import Final, Literal
 
-from florilegium.calibration import Scale, fit_scale
+from florilegium.calibration import Scale
 from florilegium.types import Contribution, Modality
+
+Method = Literal["calibrated", "reciprocal-rank"]
+
+# Of reciprocal rank fusion (Cormack, Clarke and Büttcher 2009).
+_RANK_OFFSET: Final = 60
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ranking:
     """One list: item ids with the list's own scores, higher is better.
 
-    `cosine` tells whether the scores are cosine similarities. `absent` is the score of an item
-    that is not in the list; None stands for the lowest score in it, which is the most that a list
-    cut off at its end can say. `floor` is the smallest deviation that is believed.
+    `scale` is by what the scores are standardised. An item that the list did not bring counts as
+    average in it. `covers` are the items that the list could have brought at all, None for all: a
+    picture that nobody has described is not asked what its description says. A list of an unwanted
+    term has a negative weight and counts for items that stand out in it only. `cosine` tells
+    whether the scores are cosine similarities.
     """
 
     name: str
     modality: Modality
     scores: Mapping[str, float]
     weight: float
-    floor: float
+    scale: Scale
     cosine: bool = True
-    absent: float | None = None
+    covers: Set[str] | None = None
 
-    def scale(self) -> Scale:
-        """Return by what the scores are standardised."""
-        return fit_scale(self.scores.values(), floor=self.floor)
+    def ranks(self) -> dict[str, int]:
+        """Return the rank of each item from 1, equal scores by id."""
+        order = sorted(self.scores, key=lambda id_: (-self.scores[id_], id_))
+        return {id_: rank for rank, id_ in enumerate(order, start=1)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,17 +52,20 @@ class Fused:
     contributions: tuple[Contribution, ...]
 
 
-def fuse(rankings: Sequence[Ranking]) -> list[Fused]:
+def fuse(rankings: Sequence[Ranking], *, method: Method = "calibrated") -> list[Fused]:
     """Return all items of the rankings, best first.
 
-    The fused score of an item is the weighted mean of its standardised scores over all lists of
-    its modality, so that a modality with more lists has no advantage. Empty lists take no part.
-    Ties go by the highest cosine, then by id; the order of the rankings does not matter.
+    The fused score of an item is the weighted mean of its standardised scores over the lists of
+    its modality that cover it, so that neither a modality with more lists nor an item in more of
+    them has an advantage; what unwanted terms take away is no part of the weights. With
+    `reciprocal-rank` 1 / (60 + rank) takes the place of the standardised score, and 0 where an
+    item has no rank. Ties go by the highest cosine, then by id; the order of the rankings does not
+    matter.
     """
     fused: list[Fused] = []
     for modality in Modality:
-        lists = [r for r in rankings if r.modality is modality and r.scores]
-        fused += _fuse_modality(modality, sorted(lists, key=lambda ranking: ranking.name))
+        lists = sorted((r for r in rankings if r.modality is modality), key=lambda r: r.name)
+        fused += _fuse_modality(modality, lists, method)
     return sort_fused(fused)
 
 
@@ -78,11 +90,9 @@ def lend(
             continue
         gift = Contribution(ranking="links", rank=None, score=richest, z=richest, weight=share)
         raised.append(
-            Fused(
-                item_id=one.item_id,
-                modality=one.modality,
+            replace(
+                one,
                 fused=one.fused + share * richest,
-                score=one.score,
                 contributions=(*one.contributions, gift),
             )
         )
@@ -94,36 +104,45 @@ def sort_fused(fused: Sequence[Fused]) -> list[Fused]:
     return sorted(fused, key=lambda one: (-one.fused, -one.score, one.item_id))
 
 
-def _fuse_modality(modality: Modality, rankings: Sequence[Ranking]) -> list[Fused]:
+def _fuse_modality(modality: Modality, rankings: Sequence[Ranking], method: Method) -> list[Fused]:
     contributions: dict[str, list[Contribution]] = defaultdict(list)
     cosines: dict[str, float] = {}
-    ids = {item_id for ranking in rankings for item_id in ranking.scores}
+    ids = {id_ for ranking in rankings if ranking.weight > 0 for id_ in ranking.scores}
     for ranking in rankings:
-        scale = ranking.scale()
-        absent = min(ranking.scores.values()) if ranking.absent is None else ranking.absent
-        order = sorted(ranking.scores, key=lambda i: (-ranking.scores[i], i))
-        ranks = {item_id: rank for rank, item_id in enumerate(order, start=1)}
-        for item_id in ids:
-            score = ranking.scores.get(item_id, absent)
-            contributions[item_id].append(
+        ranks = ranking.ranks()
+        for id_ in ids if ranking.covers is None else ids & ranking.covers:
+            score = ranking.scores.get(id_, ranking.scale.mean if ranking.cosine else 0.0)
+            points = _points(ranking, score, ranks.get(id_), method)
+            contributions[id_].append(
                 Contribution(
                     ranking=ranking.name,
-                    rank=ranks.get(item_id),
+                    rank=ranks.get(id_),
                     score=score,
-                    z=scale.standardise(score),
+                    z=points,
                     weight=ranking.weight,
                 )
             )
-            if ranking.cosine and item_id in ranks:
-                cosines[item_id] = max(score, cosines.get(item_id, -1.0))
-    total = sum(ranking.weight for ranking in rankings)
+            if ranking.cosine and ranking.weight > 0 and id_ in ranks:
+                cosines[id_] = max(score, cosines.get(id_, -1.0))
     return [
         Fused(
-            item_id=item_id,
+            item_id=id_,
             modality=modality,
-            fused=sum(c.weight * c.z for c in contributions[item_id]) / total,
-            score=cosines.get(item_id, 0.0),
-            contributions=tuple(contributions[item_id]),
+            fused=_mean(contributions[id_]),
+            score=cosines.get(id_, 0.0),
+            contributions=tuple(contributions[id_]),
         )
-        for item_id in ids
+        for id_ in ids
     ]
+
+
+def _points(ranking: Ranking, score: float, rank: int | None, method: Method) -> float:
+    if method == "reciprocal-rank":
+        return 0.0 if rank is None else 1.0 / (_RANK_OFFSET + rank)
+    z = ranking.scale.standardise(score)
+    return z if ranking.weight > 0 else max(z, 0.0)
+
+
+def _mean(contributions: Sequence[Contribution]) -> float:
+    total = sum(c.weight for c in contributions if c.weight > 0)
+    return sum(c.weight * c.z for c in contributions) / total if total else 0.0

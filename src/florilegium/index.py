@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from florilegium.background import Backgrounds
 from florilegium.cache import EmbeddingCache
 from florilegium.catalog import Catalog
 from florilegium.protocols import Encoder, VectorStore
@@ -19,6 +20,11 @@ class Index:
     cache: EmbeddingCache
     encoder: Encoder
     text_encoder: Encoder
+    backgrounds: Backgrounds = field(init=False, compare=False)
+
+    def __post_init__(self) -> None:
+        backgrounds = Backgrounds(catalog=self.catalog, store=self.store)
+        object.__setattr__(self, "backgrounds", backgrounds)
 
     @property
     def pictures(self) -> Collection:

@@ -12,7 +12,7 @@ import filelock
 from PIL import Image
 
 from florilegium.answers import Answer, Event, Finished, Turn
-from florilegium.asking import Found, Picture, Wanted
+from florilegium.asking import Found, Wanted
 from florilegium.chat import Tools, answer_events
 from florilegium.checks import Check, attempt, try_chat_model, try_encoder
 from florilegium.config import (
@@ -28,19 +28,16 @@ from florilegium.errors import (
     FlorilegiumError,
     IndexLockedError,
     IndexNotFoundError,
-    InvalidQueryError,
     StoreError,
     UnsupportedFileError,
 )
-from florilegium.images import image_from
 from florilegium.index import Index
 from florilegium.ingest import ingest
+from florilegium.inputs import ImageLike, make_query, read_picture
 from florilegium.parts import Parts
 from florilegium.report import FailedFile, IngestReport, Progress
 from florilegium.retrieve import Explanation, retrieve
 from florilegium.types import Hit, Item, Modality, Query, Space
-
-ImageLike = str | Path | bytes | Image.Image | Picture
 
 _LOCK = "lock"
 
@@ -176,15 +173,17 @@ class Library:
         self,
         text: str = "",
         *,
-        image: ImageLike | None = None,
+        image: ImageLike | Sequence[ImageLike] | None = None,
         modality: Modality | str | None = None,
         top_k: int | None = None,
     ) -> list[Hit]:
-        """Return what is nearest to a text, a picture, or both, best first.
+        """Return what is nearest to a text, to pictures, or to both, best first.
 
         Args:
-            text: Words to search for.
-            image: A picture to search for: a path, the bytes of a file, or a Pillow image.
+            text: Words to search for. A sign makes words a term of their own: `+"snow"` is wanted
+                besides the rest, `-car` is not wanted.
+            image: A picture to search for: a path, the bytes of a file, or a Pillow image; or
+                several of them, which are searched for by what they have in common.
             modality: `image` or `text` to find only such items.
             top_k: How many hits; by default `retrieval.top_k` of the settings.
 
@@ -198,21 +197,19 @@ class Library:
         self,
         text: str = "",
         *,
-        image: ImageLike | None = None,
+        image: ImageLike | Sequence[ImageLike] | None = None,
         modality: Modality | str | None = None,
         top_k: int | None = None,
     ) -> Explanation:
         """Return what `search` does, with the lists it came from and the weight of the evidence."""
-        picture = self._picture(image)
-        return self._retrieve(
-            Query(
-                text=text,
-                image=picture.image if picture else None,
-                image_hash=picture.content_hash if picture else None,
-                modality=_modality(modality),
-                top_k=self.settings.config.retrieval.top_k if top_k is None else top_k,
-            )
+        query = make_query(
+            text,
+            image=image,
+            modality=modality,
+            top_k=self.settings.config.retrieval.top_k if top_k is None else top_k,
+            max_pixels=self._max_pixels,
         )
+        return self._retrieve(query)
 
     def ask(
         self,
@@ -314,15 +311,20 @@ class Library:
     # -- wiring --
 
     def _retrieve(self, query: Query) -> Explanation:
-        candidates = self.settings.config.retrieval.candidates
-        return retrieve(query, index=self._parts.index(), candidates=candidates)
+        config = self.settings.config.retrieval
+        return retrieve(
+            query,
+            index=self._parts.index(),
+            candidates=config.candidates,
+            method=config.fusion,
+        )
 
     def _events(
         self, question: str, *, image: ImageLike | None, history: Sequence[Turn], quote: bool
     ) -> Iterator[Event]:
         yield from answer_events(
             question,
-            image=self._picture(image),
+            image=None if image is None else read_picture(image, max_pixels=self._max_pixels),
             history=history,
             tools=Tools(
                 search=self._find,
@@ -339,8 +341,7 @@ class Library:
         explanation = self._retrieve(
             Query(
                 text=wanted.text,
-                image=picture.image if picture else None,
-                image_hash=picture.content_hash if picture else None,
+                pictures=(picture,) if picture else (),
                 about=wanted.about,
                 about_picture=wanted.about_picture,
                 top_k=max(config.chat.max_sources, config.retrieval.top_k),
@@ -354,12 +355,9 @@ class Library:
             is_known=explanation.is_known,
         )
 
-    def _picture(self, image: ImageLike | None) -> Picture | None:
-        if image is None or isinstance(image, Picture):
-            return image
-        limit = int(self.settings.config.ingest.max_image_megapixels * 1_000_000)
-        opened, content_hash = image_from(image, max_pixels=limit)
-        return Picture(image=opened, content_hash=content_hash)
+    @property
+    def _max_pixels(self) -> int:
+        return int(self.settings.config.ingest.max_image_megapixels * 1_000_000)
 
     def _ingest(
         self, *, rebuild: bool, progress: Callable[[Progress], None] | None
@@ -385,12 +383,3 @@ class Library:
         found = self.statistics()
         failed = f", {len(found.failed)} failed" if found.failed else ""
         return f"{found.images} pictures and {found.texts} chunks of text{failed}"
-
-
-def _modality(value: Modality | str | None) -> Modality | None:
-    try:
-        return None if value is None else Modality(value)
-    except ValueError as error:
-        raise InvalidQueryError(
-            f"There is no modality {value!r}.", hint="Say `image` or `text`, or leave it out."
-        ) from error

@@ -177,22 +177,45 @@ class Match:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Query:
-    """What is searched for: a text, a picture, or both.
+class Picture:
+    """A picture that is searched with, and the content hash of its file where it is known.
 
-    `image_hash` is the content hash of the picture's file where it is known; pictures with the
-    same hash are never evidence for it. `about` is the path of the text that tells of what the
-    picture was identified as: it takes the place of the texts that near pictures are linked to.
-    `about_picture` says whether the words ask about the picture; None judges by their wording.
+    Pictures of the library with the same content are never evidence for it.
+    """
+
+    image: Image.Image
+    content_hash: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Term:
+    """Words that are searched for besides the text of a query, or kept out where not `wanted`."""
+
+    text: str
+    wanted: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Query:
+    """What is searched for: a text, signed terms, pictures, or several of these at once.
+
+    `about` is the path of the text that tells of what the picture was identified as: it takes the
+    place of the texts that near pictures are linked to. `about_picture` says whether the words ask
+    about the picture; None judges by their wording.
     """
 
     text: str = ""
-    image: Image.Image | None = None
-    image_hash: str | None = None
+    terms: tuple[Term, ...] = ()
+    pictures: tuple[Picture, ...] = ()
     about: str | None = None
     about_picture: bool | None = None
     modality: Modality | None = None
     top_k: int = 8
+
+    @property
+    def words(self) -> str:
+        """Return all words that are searched for."""
+        return " ".join(w for w in (self.text, *(t.text for t in self.terms if t.wanted)) if w)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

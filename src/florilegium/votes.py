@@ -10,12 +10,14 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from florilegium.answers import Candidate
+from florilegium.calibration import fit_scale
 from florilegium.cards import picture_name
 from florilegium.catalog import Catalog
 from florilegium.fusion import Ranking
 from florilegium.types import Link, Modality
 
 NEIGHBOURS = 10
+_FLOOR = 0.02  # smallest deviation of cosines that is believed
 
 
 def count_votes(nearest: Ranking | None, twins: Collection[str]) -> dict[str, float]:
@@ -30,7 +32,8 @@ def count_votes(nearest: Ranking | None, twins: Collection[str]) -> dict[str, fl
         return dict.fromkeys(twins, 1.0)
     if nearest is None:
         return {}
-    scale = nearest.scale()
+    # Among the pictures that were found: those that are nearer than the near ones are alike.
+    scale = fit_scale(nearest.scores.values(), floor=_FLOOR)
     best = sorted(nearest.scores, key=lambda i: (-nearest.scores[i], i))[:NEIGHBOURS]
     votes = {i: scale.standardise(nearest.scores[i]) for i in best}
     # With one picture, or several that are all alike, nothing stands out: the first one votes.

@@ -8,13 +8,13 @@ from pathlib import Path
 from PIL import Image
 
 from florilegium.answers import Answer, Event, Finished, Turn
-from florilegium.asking import Found, Picture, Wanted
+from florilegium.asking import Found, Wanted
 from florilegium.chat import Tools, answer_events
 from florilegium.config import ChatConfig
 from florilegium.evidence import Evidence
 from florilegium.protocols import ChatModel
 from florilegium.templates import flatten
-from florilegium.types import Hit, Item, Message, Modality, Source, Span, TextPart
+from florilegium.types import Hit, Item, Message, Modality, Picture, Source, Span, TextPart
 
 ROSE = "Roses are pruned in early spring. Their hips are rich in vitamin C."
 RED = Image.new("RGB", (2, 2), (255, 0, 0))

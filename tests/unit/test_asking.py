@@ -10,7 +10,6 @@ from PIL import Image
 from florilegium.answers import Candidate, Identification, Turn
 from florilegium.asking import (
     Found,
-    Picture,
     ShortReplies,
     Wanted,
     describe_identity,
@@ -23,7 +22,7 @@ from florilegium.errors import ChatRejectedError, ChatTimeoutError, UnsupportedI
 from florilegium.evidence import Evidence
 from florilegium.protocols import ChatModel
 from florilegium.testing.chat_model import FakeChatModel
-from florilegium.types import ChatOptions, Delta, ImagePart, Message, TextPart
+from florilegium.types import ChatOptions, Delta, ImagePart, Message, Picture, TextPart
 
 RED = Image.new("RGB", (2, 2), (255, 0, 0))
 BLUE = Image.new("RGB", (2, 2), (0, 0, 255))

@@ -11,7 +11,6 @@ import pytest
 from PIL import Image
 
 from florilegium.answers import Event, Retrieved, Token, Turn
-from florilegium.asking import Picture
 from florilegium.chat import answer_events, check_question
 from florilegium.chat_models.extractive import ExtractiveChatModel
 from florilegium.config import ChatConfig
@@ -28,6 +27,7 @@ from florilegium.types import (
     Item,
     Message,
     Modality,
+    Picture,
     Span,
 )
 from tests.unit.chat_samples import (

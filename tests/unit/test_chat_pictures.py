@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from florilegium.answers import Candidate, Event, Retrieved, Turn
-from florilegium.asking import Found, Picture, Wanted
+from florilegium.asking import Found, Wanted
 from florilegium.chat import Tools, answer_events
 from florilegium.config import ChatConfig
 from florilegium.evidence import Evidence
 from florilegium.protocols import ChatModel
 from florilegium.testing.chat_model import FakeChatModel
+from florilegium.types import Picture
 from tests.unit.chat_samples import (
     BLUE,
     HITS,

@@ -1,16 +1,19 @@
-"""Fusion, with lists of two scores: the mean is half-way, so standardised scores are +1 and -1."""
+"""Fusion, with lists whose scale has the mean 0.5 and the deviation 0.5 unless said otherwise."""
 
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from florilegium.calibration import Scale
 from florilegium.fusion import Fused, Ranking, fuse, lend, sort_fused
 from florilegium.types import Contribution, Modality
+
+HALF = Scale(mean=0.5, deviation=0.5)
 
 
 def ranking(
@@ -20,16 +23,17 @@ def ranking(
     modality: Modality = Modality.TEXT,
     weight: float = 1.0,
     cosine: bool = True,
-    absent: float | None = None,
+    scale: Scale = HALF,
+    covers: Set[str] | None = None,
 ) -> Ranking:
     return Ranking(
         name=name,
         modality=modality,
         scores=scores,
         weight=weight,
-        floor=0.01,
+        scale=scale,
         cosine=cosine,
-        absent=absent,
+        covers=covers,
     )
 
 
@@ -44,7 +48,7 @@ def order(fused: list[Fused]) -> list[tuple[str, float]]:
 
 
 FIRST = ranking("first", {"a": 1.0, "b": 0.0})
-SECOND = ranking("second", {"b": 0.75, "c": 0.25})
+SECOND = ranking("second", {"b": 1.0, "c": 0.0})
 
 
 def test_nothing_fuses_to_nothing() -> None:
@@ -57,17 +61,17 @@ def test_one_list_keeps_its_order() -> None:
 
 
 def test_the_fused_score_is_the_mean_of_standardised_scores() -> None:
-    # a: +1 and, absent, as low as c: -1. b: -1 and +1. c: as low as b: -1, and -1.
+    # a: +1 and, absent, the average 0. b: -1 and +1. c: absent, 0, and -1.
     fused = {each.item_id: each.fused for each in fuse([FIRST, SECOND])}
 
-    assert fused == {"a": 0.0, "b": 0.0, "c": -1.0}
+    assert fused == {"a": 0.5, "b": 0.0, "c": -0.5}
 
 
 def test_a_list_counts_by_its_weight() -> None:
     heavy = ranking("first", FIRST.scores, weight=3.0)
 
-    # a: (3 - 1) / 4. b: (-3 + 1) / 4. c: (-3 - 1) / 4.
-    assert order(fuse([heavy, SECOND])) == [("a", 0.5), ("b", -0.5), ("c", -1.0)]
+    # a: (3 + 0) / 4. b: (-3 + 1) / 4. c: (0 - 1) / 4.
+    assert order(fuse([heavy, SECOND])) == [("a", 0.75), ("c", -0.25), ("b", -0.5)]
 
 
 def test_weights_matter_only_relative_to_each_other() -> None:
@@ -76,22 +80,43 @@ def test_weights_matter_only_relative_to_each_other() -> None:
     assert order(fuse(double)) == order(fuse([FIRST, SECOND]))
 
 
-def test_a_list_may_say_what_absence_means() -> None:
-    zero = ranking("second", SECOND.scores, absent=0.0)
+def test_who_shares_no_word_has_the_score_zero_among_words() -> None:
+    words = ranking("words", {"b": 5.0}, cosine=False, scale=Scale(mean=0.5, deviation=0.25))
 
-    # In the second list the mean is 0.5 and the deviation 0.25, so 0 is -2 for a.
-    assert dict(order(fuse([FIRST, zero])))["a"] == (1.0 - 2.0) / 2
+    # 0 is two deviations below the mean of the words.
+    assert dict(order(fuse([FIRST, words])))["a"] == (1.0 - 2.0) / 2
 
 
-def test_an_empty_list_takes_nothing_away() -> None:
-    empty = ranking("empty", {}, weight=100.0, absent=0.0)
+def test_that_no_item_shares_a_word_lowers_all_alike() -> None:
+    nothing = ranking("words", {}, cosine=False, scale=Scale(mean=0.0, deviation=1.0))
 
-    assert fuse([FIRST, empty]) == fuse([FIRST])
+    assert order(fuse([FIRST, nothing])) == [("a", 0.5), ("b", -0.5)]
+
+
+def test_an_item_that_a_list_does_not_cover_is_judged_by_the_others() -> None:
+    cards = ranking("cards", {"b": 0.75}, covers={"b"})
+
+    assert order(fuse([FIRST, cards])) == [("a", 1.0), ("b", -0.25)]
+
+
+def test_an_unwanted_list_takes_away_from_those_that_stand_out_in_it() -> None:
+    unwanted = ranking("without", {"a": 1.5, "b": 0.25, "c": 9.0}, weight=-0.5)
+
+    # a: 1 - 0.5 * 2. b is below the average there, which is no merit. c is not brought by it.
+    assert order(fuse([FIRST, unwanted])) == [("a", 0.0), ("b", -1.0)]
+
+
+def test_reciprocal_ranks_know_places_only() -> None:
+    fused = fuse([FIRST, SECOND], method="reciprocal-rank")
+
+    found = {each.item_id: each.fused for each in fused}
+    assert found == pytest.approx({"a": 0.5 / 61, "b": 0.5 / 61 + 0.5 / 62, "c": 0.5 / 62})
+    assert fused[0].item_id == "b"
 
 
 def test_raw_scores_of_different_height_have_the_same_say() -> None:
-    low = ranking("low", {"a": 0.25, "b": 0.125})
-    high = ranking("high", {"b": 0.875, "a": 0.75})
+    low = ranking("low", {"a": 0.25, "b": 0.125}, scale=Scale(mean=0.1875, deviation=0.0625))
+    high = ranking("high", {"b": 0.875, "a": 0.75}, scale=Scale(mean=0.8125, deviation=0.0625))
 
     assert [each.fused for each in fuse([low, high])] == [0.0, 0.0]
 
@@ -118,10 +143,10 @@ def test_lists_of_one_modality_say_nothing_of_the_other() -> None:
 
 
 def test_the_score_is_the_best_cosine_that_was_really_found() -> None:
-    words = ranking("words", {"a": 12.0, "d": 3.0}, cosine=False, absent=0.0)
+    words = ranking("words", {"a": 12.0, "d": 3.0}, cosine=False)
     scores = {each.item_id: each.score for each in fuse([FIRST, SECOND, words])}
 
-    assert scores == {"a": 1.0, "b": 0.75, "c": 0.25, "d": 0.0}
+    assert scores == {"a": 1.0, "b": 1.0, "c": 0.0, "d": 0.0}
 
 
 def test_a_negative_cosine_stays_negative() -> None:
@@ -135,7 +160,7 @@ def test_each_contribution_tells_rank_score_and_weight() -> None:
 
     assert fused["a"] == (
         Contribution(ranking="first", rank=1, score=1.0, z=1.0, weight=1.0),
-        Contribution(ranking="second", rank=None, score=0.25, z=-1.0, weight=1.0),
+        Contribution(ranking="second", rank=None, score=0.5, z=0.0, weight=1.0),
     )
 
 
@@ -157,7 +182,7 @@ rankings = st.lists(
         st.dictionaries(names, st.floats(-1, 1, width=16), max_size=6),
         st.sampled_from(list(Modality)),
         st.floats(0.25, 4, width=16),
-        st.sampled_from([None, 0.0]),
+        st.sampled_from([None, frozenset("abc")]),
     ),
     max_size=5,
 )
@@ -165,11 +190,11 @@ rankings = st.lists(
 
 @given(parts=rankings, seed=st.integers(0, 9))
 def test_the_order_of_the_lists_does_not_matter(
-    parts: list[tuple[dict[str, float], Modality, float, float | None]], seed: int
+    parts: list[tuple[dict[str, float], Modality, float, frozenset[str] | None]], seed: int
 ) -> None:
     lists = [
-        ranking(f"list {i}", scores, modality=modality, weight=weight, absent=absent)
-        for i, (scores, modality, weight, absent) in enumerate(parts)
+        ranking(f"list {i}", scores, modality=modality, weight=weight, covers=covers)
+        for i, (scores, modality, weight, covers) in enumerate(parts)
     ]
     shuffled = random.Random(seed).sample(lists, len(lists))
 
@@ -178,7 +203,7 @@ def test_the_order_of_the_lists_does_not_matter(
 
 @given(parts=rankings)
 def test_every_item_of_every_list_is_there_once_per_modality(
-    parts: list[tuple[dict[str, float], Modality, float, float | None]],
+    parts: list[tuple[dict[str, float], Modality, float, frozenset[str] | None]],
 ) -> None:
     lists = [ranking(f"list {i}", p[0], modality=p[1], weight=p[2]) for i, p in enumerate(parts)]
 

@@ -9,7 +9,7 @@ import pytest
 
 from florilegium import Library
 from florilegium.retrieve import retrieve
-from florilegium.types import Modality, Query
+from florilegium.types import Modality, Picture, Query
 from tests.conftest import FAKES, draw
 from tests.unit.test_retrieve import find, first, ranking
 
@@ -50,7 +50,11 @@ def test_words_alone_name_nothing(shop: Library) -> None:
 
 
 def test_the_text_of_what_was_identified_takes_the_place_of_the_vote(shop: Library) -> None:
-    query = Query(text="How old is it?", image=draw("green", "circle"), about="IMG_0002.txt")
+    query = Query(
+        text="How old is it?",
+        pictures=(Picture(image=draw("green", "circle")),),
+        about="IMG_0002.txt",
+    )
 
     found = retrieve(query, index=shop.index, candidates=100)
 

@@ -9,6 +9,7 @@ from typing import Literal
 import pytest
 
 from florilegium.answers import Candidate
+from florilegium.calibration import Scale
 from florilegium.catalog import Catalog
 from florilegium.entries import Entry
 from florilegium.fusion import Ranking
@@ -18,7 +19,11 @@ from florilegium.votes import NEIGHBOURS, count_votes, name_candidates, share_vo
 
 def nearest(scores: Mapping[str, float]) -> Ranking:
     return Ranking(
-        name="image to image", modality=Modality.IMAGE, scores=scores, weight=1.0, floor=0.01
+        name="image to image",
+        modality=Modality.IMAGE,
+        scores=scores,
+        weight=1.0,
+        scale=Scale(mean=0.0, deviation=1.0),
     )
 
 

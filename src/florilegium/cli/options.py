@@ -36,6 +36,15 @@ ImageOption = Annotated[
     Path | None,
     typer.Option("--image", metavar="FILE", help="A picture to search with.", show_default=False),
 ]
+ImagesOption = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--image",
+        metavar="FILE",
+        help="A picture to search with. May be given again.",
+        show_default=False,
+    ),
+]
 ThumbnailsOption = Annotated[
     bool,
     typer.Option(

@@ -18,7 +18,7 @@ def search(
     text: Annotated[
         str, typer.Argument(metavar="TEXT", help="What to search for.", show_default=False)
     ] = "",
-    image: options.ImageOption = None,
+    image: options.ImagesOption = None,
     modality: Annotated[
         Modality | None,
         typer.Option("--modality", help="Find only pictures or only texts.", show_default=False),
@@ -43,7 +43,8 @@ def search(
 ) -> None:
     """Find pictures and texts by a text, a picture, or both.
 
-    A picture together with a text is one query: "the same, but white".
+    A picture together with a text is one query: "the same, but white". Signed terms are wanted or
+    unwanted: `flowers +white -"in a vase"`; where the first one is unwanted, write -- before it.
     """
     with (
         reported_errors(debug=debug, as_json=as_json),

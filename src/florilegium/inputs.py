@@ -1,0 +1,85 @@
+"""What users hand in, made into what searches understand: pictures, signed terms, modalities."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TypeAlias, cast
+
+from PIL import Image
+
+from florilegium.errors import InvalidQueryError
+from florilegium.images import image_from
+from florilegium.terms import split_terms
+from florilegium.types import Modality, Picture, Query
+
+ImageLike: TypeAlias = str | Path | bytes | Image.Image | Picture
+"""A path, the bytes of a file, a Pillow image, or a picture that was opened before."""
+
+MOST_PICTURES = 16
+
+
+def make_query(
+    text: str,
+    *,
+    image: ImageLike | Sequence[ImageLike] | None,
+    modality: Modality | str | None,
+    top_k: int,
+    max_pixels: int,
+) -> Query:
+    """Return the query that a user means.
+
+    Args:
+        text: Words, with signed terms among them (see `split_terms`).
+        image: A picture or several.
+        modality: `image` or `text`, or None for both.
+        top_k: How many hits are wanted.
+        max_pixels: Pictures with more pixels are refused.
+
+    Raises:
+        InvalidQueryError: A picture cannot be read, there are too many, or a value is unknown.
+    """
+    plain, terms = split_terms(text)
+    return Query(
+        text=plain,
+        terms=terms,
+        pictures=read_pictures(image, max_pixels=max_pixels),
+        modality=read_modality(modality),
+        top_k=top_k,
+    )
+
+
+def read_pictures(
+    image: ImageLike | Sequence[ImageLike] | None, *, max_pixels: int
+) -> tuple[Picture, ...]:
+    """Return the pictures of a query. Raises InvalidQueryError."""
+    if image is None:
+        return ()
+    if isinstance(image, list | tuple):
+        given: list[ImageLike] = list(image)
+    else:
+        given = [cast(ImageLike, image)]  # which the errors of `image_from` check
+    if len(given) > MOST_PICTURES:
+        raise InvalidQueryError(
+            f"The query has {len(given)} pictures, but at most {MOST_PICTURES} are searched with.",
+            hint="Choose those that show best what you look for.",
+        )
+    return tuple(read_picture(one, max_pixels=max_pixels) for one in given)
+
+
+def read_picture(image: ImageLike, *, max_pixels: int) -> Picture:
+    """Return one picture of a query. Raises InvalidQueryError."""
+    if isinstance(image, Picture):
+        return image
+    opened, content_hash = image_from(image, max_pixels=max_pixels)
+    return Picture(image=opened, content_hash=content_hash)
+
+
+def read_modality(value: Modality | str | None) -> Modality | None:
+    """Return the modality that is meant. Raises InvalidQueryError."""
+    try:
+        return None if value is None else Modality(value)
+    except ValueError as error:
+        raise InvalidQueryError(
+            f"There is no modality {value!r}.", hint="Say `image` or `text`, or leave it out."
+        ) from error

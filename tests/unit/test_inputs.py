@@ -1,0 +1,74 @@
+"""What users hand in becomes a query, or an error that says what is wrong."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from florilegium.errors import InvalidQueryError
+from florilegium.inputs import MOST_PICTURES, make_query, read_modality, read_pictures
+from florilegium.types import Modality, Picture, Term
+
+RED = Image.new("RGB", (4, 4), "red")
+LIMIT = 1_000_000
+
+
+def png() -> bytes:
+    buffer = io.BytesIO()
+    RED.save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def test_text_terms_and_pictures_are_told_apart() -> None:
+    query = make_query(
+        'a rose +"in snow" -red', image=[RED, png()], modality="image", top_k=3, max_pixels=LIMIT
+    )
+
+    assert query.text == "a rose"
+    assert query.terms == (Term(text="in snow"), Term(text="red", wanted=False))
+    assert query.words == "a rose in snow"
+    assert (query.modality, query.top_k) == (Modality.IMAGE, 3)
+    assert [one.image.size for one in query.pictures] == [(4, 4), (4, 4)]
+    assert [one.content_hash is None for one in query.pictures] == [True, False]
+
+
+def test_no_picture_is_no_picture() -> None:
+    assert read_pictures(None, max_pixels=LIMIT) == ()
+
+
+def test_one_picture_comes_in_any_form(tmp_path: Path) -> None:
+    file = tmp_path / "a.png"
+    file.write_bytes(png())
+    opened = Picture(image=RED, content_hash="ab")
+
+    for given in (file, str(file), png(), RED, opened, [file], (opened,)):
+        (picture,) = read_pictures(given, max_pixels=LIMIT)
+        assert picture.image.getpixel((0, 0)) == (255, 0, 0)
+
+
+def test_a_picture_among_several_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InvalidQueryError, match=r"gone\.png"):
+        read_pictures([RED, tmp_path / "gone.png"], max_pixels=LIMIT)
+
+
+def test_too_many_pictures_are_refused() -> None:
+    with pytest.raises(InvalidQueryError, match=f"17 pictures.*{MOST_PICTURES}"):
+        read_pictures([RED] * 17, max_pixels=LIMIT)
+
+
+def test_a_thing_that_is_no_picture_is_refused() -> None:
+    with pytest.raises(InvalidQueryError, match="'int'"):
+        read_pictures(3, max_pixels=LIMIT)  # type: ignore[arg-type]  # on purpose
+
+
+@pytest.mark.parametrize(("value", "modality"), [("text", Modality.TEXT), (None, None)])
+def test_modalities_are_read(value: str | None, modality: Modality | None) -> None:
+    assert read_modality(value) is modality
+
+
+def test_an_unknown_modality_is_refused() -> None:
+    with pytest.raises(InvalidQueryError, match="'video'"):
+        read_modality("video")

@@ -3,8 +3,9 @@
 Usage: python -m benchmarks.filtered_search [--counts 50000 100000] [--out FOLDER]
 
 Each store searches sets of several sizes: chosen at random, and the farthest from the query, which
-no list of near neighbours holds. "first" is the first search after opening. Chroma's own ways to
-filter and reading records in bulk are measured beside it. The vectors are made here.
+no list of near neighbours holds. "first" is the first search after opening, "best" what it takes
+where nobody else is at work. Chroma's own ways to filter and reading records in bulk are measured
+beside it. The vectors are made here.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ MANIFEST = Manifest(schema=1, spaces=(Space(name="measured", fingerprint="none",
 
 def main() -> None:
     line = bench.parser(__doc__ or "")
-    line.add_argument("--counts", type=int, nargs="+", default=[50_000, 100_000])
+    line.add_argument("--counts", type=int, nargs="+", default=[100_000, 50_000])
     arguments = line.parse_args()
     results: dict[str, Any] = {}
     for count in arguments.counts:
@@ -107,16 +108,16 @@ def measure_sets(
     ]
     found: list[set[str]] = []
 
-    def search(turn: int) -> None:
+    def search(turn: int) -> float:
         within = {items[row] for row in chosen[turn]}
         started = time.perf_counter()
         matches = store.search(IMAGES, queries[turn], top_k=TOP_K, within=within)
-        seconds.append(time.perf_counter() - started)
+        seconds = time.perf_counter() - started
         found.append({match.item_id for match in matches})
+        return seconds
 
-    seconds: list[float] = []
-    for turn in range(len(queries)):
-        search(turn)
+    seconds = [search(turn) for turn in range(len(queries))]
+    again = [search(turn) for turn in range(len(queries))]
     hits = wanted = 0
     for turn, rows_of in enumerate(chosen):
         best = np.sort(scores[rows_of, turn])[-TOP_K:]
@@ -127,7 +128,8 @@ def measure_sets(
     return {
         "first ms": round(1000 * seconds[0], 1),
         "p50 ms": round(1000 * float(np.median(seconds[1:])), 1),
-        "max ms": round(1000 * max(seconds[1:]), 1),
+        "best ms": round(1000 * min(seconds[1:]), 1),
+        "same sets again, p50 ms": round(1000 * float(np.median(again)), 1),
         "recall": round(hits / wanted, 4),
     }
 

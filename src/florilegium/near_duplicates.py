@@ -48,7 +48,7 @@ def perceptual_hash(image: Image.Image) -> bytes | None:
     return structure.tobytes() + means.tobytes()
 
 
-def distance(a: bytes, b: bytes) -> tuple[int, int]:
+def difference(a: bytes, b: bytes) -> tuple[int, int]:
     """Return how many of 256 bits differ, and the largest difference of a mean colour of 255."""
     rows = _rows([a, b])
     bits = int(np.bitwise_count(rows[0, :_STRUCTURE_BYTES] ^ rows[1, :_STRUCTURE_BYTES]).sum())
@@ -58,7 +58,7 @@ def distance(a: bytes, b: bytes) -> tuple[int, int]:
 
 def are_near_duplicates(a: bytes, b: bytes) -> bool:
     """Return whether two hashes are of one picture, as far as they tell."""
-    bits, shades = distance(a, b)
+    bits, shades = difference(a, b)
     return bits <= MOST_BITS and shades <= MOST_SHADES
 
 

@@ -15,7 +15,7 @@ from florilegium.near_duplicates import (
     MOST_BITS,
     MOST_SHADES,
     are_near_duplicates,
-    distance,
+    difference,
     group,
     perceptual_hash,
 )
@@ -101,12 +101,12 @@ def test_tiny_pictures_do_no_harm(size: tuple[int, int]) -> None:
     assert found is None or len(found) == 80
 
 
-def test_the_distance_counts_bits_and_shades() -> None:
+def test_the_difference_counts_bits_and_shades() -> None:
     zero = bytes(80)
 
-    assert distance(zero, zero) == (0, 0)
-    assert distance(zero, b"\xff\x01" + bytes(78)) == (9, 0)
-    assert distance(bytes(32) + b"\xf0" + bytes(47), bytes(79) + b"\x20") == (0, 240)
+    assert difference(zero, zero) == (0, 0)
+    assert difference(zero, b"\xff\x01" + bytes(78)) == (9, 0)
+    assert difference(bytes(32) + b"\xf0" + bytes(47), bytes(79) + b"\x20") == (0, 240)
 
 
 def test_both_limits_are_kept() -> None:
@@ -122,7 +122,7 @@ def test_both_limits_are_kept() -> None:
 
 def test_hashes_of_another_length_are_refused() -> None:
     with pytest.raises(ValueError, match=r"80 bytes each, but these have \[8, 80\]"):
-        distance(bytes(80), bytes(8))
+        difference(bytes(80), bytes(8))
 
 
 def test_later_ones_go_to_the_first_like_them() -> None:

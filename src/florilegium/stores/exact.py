@@ -24,6 +24,7 @@ from florilegium.types import Embeddings, Match, Record
 
 _MOST_BYTES = 512_000_000  # embeddings of a collection that are kept in memory
 _VARIABLES = 500  # SQLite allows at least 999 variables in one statement
+_MOST_SETS = 16  # of few records, whose embeddings are kept in memory
 _BLOCK = 5_000  # rows read at a time
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS collections (name TEXT PRIMARY KEY);
@@ -77,6 +78,7 @@ class ExactRecords:
         self._most_bytes = most_bytes
         self._lock = threading.RLock()
         self._tables: dict[str, _Table] = {}
+        self._sets: dict[tuple[str, AbstractSet[str]], _Table] = {}
         self._version = -1
         self._connection = sqlite3.connect(file, check_same_thread=False, timeout=30)
         try:
@@ -107,13 +109,13 @@ class ExactRecords:
             for record in records
         )
         with self._lock, self._connection:
-            self._tables.pop(collection, None)
+            self._forget()
             self._connection.executemany(_UPSERT, rows)
 
     def delete(self, collection: str, ids: Sequence[str]) -> None:
         """Remove records."""
         with self._lock, self._connection:
-            self._tables.pop(collection, None)
+            self._forget()
             self._connection.executemany(
                 "DELETE FROM records WHERE collection=? AND id=?",
                 [(collection, id_) for id_ in ids],
@@ -134,13 +136,8 @@ class ExactRecords:
         with self._reading() as run:
             table = self._tables.get(collection) if len(within) > _VARIABLES else None
             if table is None:
-                if len(within) > most:
-                    return None
-                rows = list(islice(_rows_of(run, "item_id", collection, list(within)), most + 1))
-                if len(rows) > most:
-                    return None
-                table = _table([rows], count=len(rows), dim=len(query))
-        return table.search(query, top_k=top_k, within=within)
+                table = self._few(run, collection, within, most=most, dim=len(query))
+        return None if table is None else table.search(query, top_k=top_k, within=within)
 
     def search(
         self,
@@ -165,8 +162,29 @@ class ExactRecords:
 
     def close(self) -> None:
         """Close the file."""
-        self._tables = {}
+        self._forget()
         self._connection.close()
+
+    def _few(
+        self, run: _Run, collection: str, within: AbstractSet[str], *, most: int, dim: int
+    ) -> _Table | None:
+        if len(within) > most:
+            return None
+        # One filter is asked for again and again: for each query of a conversation.
+        key = collection, frozenset(within)
+        table = self._sets.pop(key, None)
+        if table is None:
+            rows = list(islice(_rows_of(run, "item_id", collection, list(within)), most + 1))
+            if len(rows) > most:
+                return None
+            table = _table([rows], count=len(rows), dim=dim)
+        self._sets[key] = table
+        if len(self._sets) > _MOST_SETS:
+            del self._sets[next(iter(self._sets))]  # the one that was not used for longest
+        return table
+
+    def _forget(self) -> None:
+        self._tables, self._sets = {}, {}
 
     @contextmanager
     def _reading(self) -> Iterator[_Run]:
@@ -176,7 +194,8 @@ class ExactRecords:
             try:
                 ((version,),) = self._connection.execute("PRAGMA data_version")
                 if version != self._version:  # another connection has written
-                    self._tables, self._version = {}, version
+                    self._forget()
+                    self._version = version
                 yield self._connection.execute
             finally:
                 self._connection.rollback()

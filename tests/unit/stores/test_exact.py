@@ -127,3 +127,18 @@ def test_a_failed_write_leaves_everything_as_it_was(exact: ExactRecords) -> None
 
     assert exact.get("pictures", ["new"]) == {}
     assert exact.search("pictures", ROWS[8], top_k=1)[0].id == "08"
+
+
+def test_a_set_that_was_searched_is_read_once(exact: ExactRecords) -> None:
+    def first(*items: str) -> str:
+        found = exact.search_few("pictures", ROWS[8], top_k=1, within=set(items), most=50)
+        assert found
+        return found[0].id
+
+    assert first("item 8", "item 9") == "08"
+    with patch("florilegium.stores.exact._rows_of", side_effect=AssertionError("read again")):
+        assert first("item 9", "item 8") == "08"
+    for number in range(40):  # more than are kept
+        assert first(f"item {number % 25}") in {f"{number % 25:02}", f"{number % 25 + 25:02}"}
+    exact.delete("pictures", ["08"])
+    assert first("item 8", "item 9") != "08"

@@ -74,11 +74,12 @@ docs: setup  ## Generate the reference pages again.
 	$(BIN)/python scripts/make_numbers.py
 
 bench: $(READY_CHAT)  ## Run all benchmarks in order; DATA=folder says where the evaluation data is.
-	@for name in text_retrieval image_retrieval refusal ingest_speed text_encoders; do \
+	@for name in text_retrieval image_retrieval refusal ingest_speed text_encoders near_duplicates; do \
 	  echo "== $(BIN)/python -m benchmarks.$$name --data $(DATA)"; \
 	  $(BIN)/python -m benchmarks.$$name --data "$(DATA)" || exit $$?; \
 	done
 	$(BIN)/python -m benchmarks.store_recall
+	$(BIN)/python -m benchmarks.filtered_search
 	$(BIN)/python -m benchmarks.chat_speed
 	$(BIN)/python -m benchmarks.chat_memory
 	$(BIN)/python scripts/make_numbers.py

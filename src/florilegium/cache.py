@@ -1,19 +1,21 @@
 """The embedding cache: content and encoder fingerprint in, vector out. Makes deriving cheap.
 
-Knows nothing of items or stores. One SQLite file; several readers and one writer.
+Holds the perceptual hashes of pictures too. Knows nothing of items or stores. One SQLite file;
+several readers and one writer.
 """
 
 from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from florilegium.errors import EncoderError, StoreError
 from florilegium.ids import hash_bytes
+from florilegium.near_duplicates import ALGORITHM
 from florilegium.protocols import Encoder
 from florilegium.types import Embeddings
 
@@ -24,7 +26,13 @@ CREATE TABLE IF NOT EXISTS embeddings (
     key TEXT NOT NULL,
     vector BLOB NOT NULL,
     PRIMARY KEY (fingerprint, key)
-) WITHOUT ROWID
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS hashes (
+    content TEXT NOT NULL,
+    algorithm TEXT NOT NULL,
+    hash BLOB NOT NULL,  -- empty for a picture that shows too little
+    PRIMARY KEY (content, algorithm)
+) WITHOUT ROWID;
 """
 
 
@@ -41,7 +49,7 @@ class EmbeddingCache:
         try:
             self._connection.execute("PRAGMA journal_mode=WAL")
             self._connection.execute("PRAGMA synchronous=NORMAL")
-            self._connection.execute(_SCHEMA)
+            self._connection.executescript(_SCHEMA)
             self._connection.commit()
         except sqlite3.Error as error:
             self._connection.close()
@@ -65,15 +73,41 @@ class EmbeddingCache:
         rows = [
             (fingerprint, key, vector.astype("<f4").tobytes()) for key, vector in vectors.items()
         ]
-        try:
-            with self._lock, self._connection:
-                self._connection.executemany("REPLACE INTO embeddings VALUES (?, ?, ?)", rows)
-        except sqlite3.Error as error:
-            raise self._failed(error) from error
+        self._write("REPLACE INTO embeddings VALUES (?, ?, ?)", rows)
+
+    def hashes(self, keys: Sequence[str]) -> dict[str, bytes]:
+        """Return the perceptual hashes of pictures by key: content hash, as `picture_key` gives it.
+
+        Pictures that were not hashed yet or that show too little are left out.
+        """
+        return {key: hash_ for key, hash_ in self._hashes(keys) if hash_}
+
+    def hashed(self, keys: Sequence[str]) -> set[str]:
+        """Return those keys whose pictures were hashed, with or without success."""
+        return {key for key, _ in self._hashes(keys)}
+
+    def put_hashes(self, hashes: Mapping[str, bytes | None]) -> None:
+        """Keep perceptual hashes by key; None says that a picture shows too little."""
+        rows = [(key, ALGORITHM, hash_ or b"") for key, hash_ in hashes.items()]
+        self._write("REPLACE INTO hashes VALUES (?, ?, ?)", rows)
 
     def close(self) -> None:
         """Close the file."""
         self._connection.close()
+
+    def _hashes(self, keys: Sequence[str]) -> Iterator[tuple[str, bytes]]:
+        for start in range(0, len(keys), _VARIABLES):
+            some = keys[start : start + _VARIABLES]
+            marks = ",".join("?" * len(some))
+            sql = f"SELECT content, hash FROM hashes WHERE algorithm=? AND content IN ({marks})"  # noqa: S608 - only question marks are put in
+            yield from self._run(sql, (ALGORITHM, *some))
+
+    def _write(self, sql: str, rows: Sequence[tuple[str, str, bytes]]) -> None:
+        try:
+            with self._lock, self._connection:
+                self._connection.executemany(sql, rows)
+        except sqlite3.Error as error:
+            raise self._failed(error) from error
 
     def _run(self, sql: str, values: tuple[str, ...]) -> list[tuple[str, bytes]]:
         try:

@@ -22,6 +22,7 @@ from florilegium.errors import SourceError
 from florilegium.ids import hash_bytes
 from florilegium.index import Index
 from florilegium.intake import Arrived, Failed, Intake, Reader, Unchanged, weigh
+from florilegium.picture_hashes import PictureHashes
 from florilegium.protocols import Loader
 from florilegium.read_ahead import ReadAhead
 from florilegium.report import FailedFile, IngestReport, Progress
@@ -108,7 +109,8 @@ def ingest(
         EncoderError, StoreError: Encoding or writing failed; nothing half-written is left.
     """
     started = time.monotonic()
-    by_suffix = {suffix: loader for loader in loaders for suffix in loader.suffixes}
+    hashes = PictureHashes(index)
+    by_suffix = {suffix: one for one in hashes.watch(loaders) for suffix in one.suffixes}
     scan = scan_folder(root, suffixes=by_suffix, exclude=config.ingest.exclude)
     if not scan.files and not scan.failed:
         raise _nothing_to_ingest(root, scan, by_suffix, kept=len(index.catalog.sources()))
@@ -116,6 +118,8 @@ def ingest(
     plan = _plan(scan, index=index, config=config)
     counts = _Counts(unchanged=plan.unchanged, failed=scan.failed)
     interrupted = False
+    if plan.to_do:
+        hashes.begin()
     try:
         _run(
             plan,
@@ -126,6 +130,7 @@ def ingest(
             reader=Reader(root, by_suffix, encoder=index.encoder, known=plan.hashes()),
             threads=threads,
         )
+        hashes.complete(by_suffix, threads=threads)
     except KeyboardInterrupt:
         recover(index)
         interrupted = True

@@ -6,6 +6,7 @@ Each sentence below has a test in `florilegium.testing`.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Protocol, runtime_checkable
 
 from PIL import Image
@@ -99,9 +100,10 @@ class VectorStore(Protocol):
 
     `upsert` replaces by id and is idempotent; `delete` ignores unknown ids; `get` returns records
     in the order of the ids asked for and leaves out unknown ones; `search` gives at most top_k
-    matches, best first, ties by id, cosine similarity in [-1, 1]; a collection that was never
-    written is empty. What was written is there after closing and opening; opening with another
-    manifest raises IndexMismatchError.
+    matches, best first, ties by id, cosine similarity in [-1, 1]; with `within`, only records of
+    these items, and exactly the nearest ones where they are at most 5,000 records; a collection
+    that was never written is empty. What was written is there after closing and opening; opening
+    with another manifest raises IndexMismatchError.
     """
 
     def upsert(self, collection: Collection, records: Sequence[Record]) -> None:
@@ -113,8 +115,19 @@ class VectorStore(Protocol):
     def get(self, collection: Collection, ids: Sequence[str]) -> list[Record]:
         """Return the records with these ids."""
 
-    def search(self, collection: Collection, embedding: Embeddings, *, top_k: int) -> list[Match]:
-        """Return the records nearest to `embedding`, shape (dim,)."""
+    def search(
+        self,
+        collection: Collection,
+        embedding: Embeddings,
+        *,
+        top_k: int,
+        within: AbstractSet[str] | None = None,
+    ) -> list[Match]:
+        """Return the records nearest to `embedding`, shape (dim,).
+
+        `within` holds item ids: records of other items are left out, ids that are not in the
+        collection do nothing, and an empty set finds nothing. None searches all.
+        """
 
     def ids(self, collection: Collection) -> set[str]:
         """Return all record ids of a collection."""

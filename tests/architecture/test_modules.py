@@ -22,6 +22,8 @@ TESTED_ELSEWHERE = {
     "protocols.py": "types only; each sentence is a test of the contract suites",
     "testing/encoder_contract.py": "a suite; tests/contract/test_encoders.py runs it",
     "testing/store.py": "a suite; tests/contract/test_stores.py runs it",
+    "testing/store_filters.py": "a suite; tests/contract/test_stores.py runs it",
+    "testing/store_samples.py": "what the suites for stores are made of",
     "testing/chat_contract.py": "a suite; tests/contract/test_chat_models.py runs it",
     "testing/loader_contract.py": "a suite; tests/contract/test_loaders.py runs it",
 }

@@ -288,3 +288,25 @@ def test_good_rows_are_returned_as_they_are() -> None:
     rows = np.zeros((3, 16), dtype=np.float32)
 
     assert check_embeddings(rows, count=3, encoder=FakeEncoder(dim=16)) is rows
+
+
+def test_hashes_are_kept_and_plain_pictures_remembered(
+    cache: EmbeddingCache, tmp_path: Path
+) -> None:
+    many = {f"{i}": bytes([i % 250 + 1]) * 80 for i in range(1200)}
+    cache.put_hashes({**many, "plain": None})
+    cache.put_hashes({"0": b"new"})
+
+    assert cache.hashes([*many, "plain", "unknown"]) == {**many, "0": b"new"}
+    assert cache.hashed(["plain", "unknown", "7"]) == {"plain", "7"}
+
+
+def test_hashes_of_another_algorithm_are_not_returned(
+    cache: EmbeddingCache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache.put_hashes({"a": b"old"})
+
+    monkeypatch.setattr("florilegium.cache.ALGORITHM", "another")
+
+    assert cache.hashes(["a"]) == {}
+    assert cache.hashed(["a"]) == set()

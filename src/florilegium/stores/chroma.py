@@ -1,14 +1,16 @@
 """Embedded ChromaDB: one folder, one Chroma collection per collection, approximate search (HNSW).
 
-Gives Chroma vectors only, never texts or pictures: its loaders, embedding functions and telemetry
-stay off. HNSW: Malkov and Yashunin, "Efficient and robust approximate nearest neighbor search
-using Hierarchical Navigable Small World graphs", 2016.
+Gives Chroma vectors only: its loaders, embedding functions and telemetry stay off. HNSW: Malkov
+and Yashunin, "Efficient and robust approximate nearest neighbor search using Hierarchical
+Navigable Small World graphs", 2016.
 """
 
 from __future__ import annotations
 
 import re
+import sqlite3
 from collections.abc import Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
@@ -25,6 +27,7 @@ from chromadb.errors import ChromaError, NotFoundError
 from florilegium.errors import IndexMismatchError, StoreError
 from florilegium.ids import hash_bytes
 from florilegium.protocols import VectorStore
+from florilegium.stores.exact import ExactRecords
 from florilegium.stores.rules import (
     DAMAGE_HINT,
     REBUILD_HINT,
@@ -38,6 +41,7 @@ from florilegium.stores.rules import (
 from florilegium.types import Collection, Embeddings, Manifest, Match, Record
 
 _MANIFEST_NAME = "florilegium-manifest"
+_COPY = "florilegium-records.sqlite3"
 
 # Measured in benchmarks/results/store_recall.json. A search looks at as many nodes as the larger
 # of ef_search and the matches asked for, so top_k needs no upper limit.
@@ -48,9 +52,14 @@ _HNSW = CreateCollectionConfiguration(
 # Matches asked for beyond top_k, so that ids decide among equal scores at the cut.
 _MARGIN = 16
 
+# With a filter, both measured in benchmarks/results/filtered_search.json: up to so many records
+# are read and compared, and up to so many neighbours are looked through for what is wanted.
+_FEW_RECORDS = 5_000
+_MOST_NEIGHBOURS = 1_000
+
 # Besides its own errors, Chroma lets these of its parts through: a surrogate in an id is a
 # ValueError, a wrong argument a TypeError, a full disk an OSError.
-_FAILURES = (ChromaError, OSError, RuntimeError, TypeError, ValueError)
+_FAILURES = (ChromaError, sqlite3.Error, OSError, RuntimeError, TypeError, ValueError)
 
 
 def open_store(model: str, *, folder: Path, manifest: Manifest) -> ChromaStore:
@@ -75,7 +84,9 @@ class ChromaStore:
         self._place = str(folder)
         self._manifest = manifest
         self._collections: dict[str, ChromaCollection] = {}
+        self._copied: set[str] = set()
         self._client: Client | None = None
+        self._exact: ExactRecords | None = None
         with self._wrapped("opened"):
             folder.mkdir(parents=True, exist_ok=True)
             self._client = _open_client(self._place)
@@ -83,6 +94,7 @@ class ChromaStore:
             with self._wrapped("opened"):
                 self._claim(self._client)
                 self._batch = self._client.get_max_batch_size()
+                self._exact = ExactRecords(folder / _COPY)
         except StoreError:
             self.close()
             raise
@@ -93,6 +105,7 @@ class ChromaStore:
             if not new:
                 return
             found = self._find(collection) or self._make(collection)
+            exact = self._copy(collection, found)
             for start in range(0, len(new), self._batch):
                 part = new[start : start + self._batch]
                 found.upsert(
@@ -100,32 +113,42 @@ class ChromaStore:
                     embeddings=np.stack([record.embedding for record in part]).astype(np.float32),
                     metadatas=[{"item_id": record.item_id} for record in part],
                 )
+                exact.upsert(collection.name, part)
 
     def delete(self, collection: Collection, ids: Sequence[str]) -> None:
         with self._wrapped("written"):
             found = self._find(collection)
             if found is None:
                 return
+            exact = self._copy(collection, found)
             for part in self._parts(ids):
+                exact.delete(collection.name, part)
                 found.delete(ids=part)
 
     def get(self, collection: Collection, ids: Sequence[str]) -> list[Record]:
-        records: dict[str, Record] = {}
         with self._wrapped("read"):
             found = self._find(collection)
             if found is None:
                 return []
-            for part in self._parts(ids):
-                records |= {record.id: record for record in _get(found, part)}
+            records = self._copy(collection, found).get(collection.name, list(dict.fromkeys(ids)))
         return [records[id_] for id_ in ids if id_ in records]
 
-    def search(self, collection: Collection, embedding: Embeddings, *, top_k: int) -> list[Match]:
+    def search(
+        self,
+        collection: Collection,
+        embedding: Embeddings,
+        *,
+        top_k: int,
+        within: AbstractSet[str] | None = None,
+    ) -> list[Match]:
         check_query(embedding, check_collection(collection, self._manifest), top_k=top_k)
         query = embedding.astype(np.float32)
         with self._wrapped("searched"):
             found = self._find(collection)
             if found is None:
                 return []
+            if within is not None:
+                return self._search_within(collection, found, query, top_k=top_k, within=within)
             asked = top_k + _MARGIN
             while True:
                 matches = _nearest(found, query, asked)
@@ -133,7 +156,8 @@ class ChromaStore:
                     # All there are; or, where thousands of equal vectors have cut the graph into
                     # pieces, fewer than there are, and then every one is compared.
                     if len(matches) < min(asked, found.count()):
-                        matches = self._search_exactly(found, query, top_k)
+                        exact = self._copy(collection, found)
+                        return exact.search(collection.name, query, top_k=top_k)
                     return matches[:top_k]
                 if matches[-1].score < matches[top_k - 1].score:
                     return matches[:top_k]
@@ -147,6 +171,8 @@ class ChromaStore:
     def close(self) -> None:
         client, self._client = self._client, None
         self._collections = {}
+        if self._exact is not None:
+            self._exact.close()
         if client is not None:
             with self._wrapped("closed"):
                 client.close()
@@ -191,21 +217,44 @@ class ChromaStore:
             embedding_function=None,
         )
 
-    def _search_exactly(
-        self, found: ChromaCollection, query: Embeddings, top_k: int
+    def _search_within(
+        self,
+        collection: Collection,
+        found: ChromaCollection,
+        query: Embeddings,
+        *,
+        top_k: int,
+        within: AbstractSet[str],
     ) -> list[Match]:
-        wide = query.astype(np.float64)
-        best: list[Match] = []
-        for part in self._parts(sorted(found.get(include=[])["ids"])):
-            records = _get(found, part)
-            rows = np.stack([record.embedding for record in records]).astype(np.float64)
-            norms = np.linalg.norm(rows, axis=1) * np.linalg.norm(wide)
-            similarities = np.clip(rows @ wide / norms, -1.0, 1.0).tolist()
-            new = zip(records, similarities, strict=True)
-            candidates = [(match.id, match.item_id, match.score) for match in best]
-            candidates += [(record.id, record.item_id, score) for record, score in new]
-            best = rank(candidates, top_k=top_k)
-        return best
+        # Chroma's own filters are slow, miss records where few are wanted, and fail for more
+        # than 32,000 ids.
+        exact = self._copy(collection, found)
+        few = exact.search_few(
+            collection.name, query, top_k=top_k, within=within, most=_FEW_RECORDS
+        )
+        if few is not None:
+            return few
+        asked = top_k + _MARGIN
+        while asked <= _MOST_NEIGHBOURS:
+            nearest = _nearest(found, query, asked)
+            matches = [match for match in nearest if match.item_id in within]
+            if len(nearest) < asked:
+                break
+            if len(matches) >= top_k and nearest[-1].score < matches[top_k - 1].score:
+                return matches[:top_k]
+            asked *= 4
+        return exact.search(collection.name, query, top_k=top_k, within=within)
+
+    def _copy(self, collection: Collection, found: ChromaCollection) -> ExactRecords:
+        """Return the exact records, which hold all of the collection."""
+        assert self._exact is not None, "_find comes first and refuses a closed store"
+        if collection.name not in self._copied:
+            if not self._exact.holds(collection.name):
+                for part in self._parts(found.get(include=[])["ids"]):
+                    self._exact.upsert(collection.name, _get(found, part))
+                self._exact.mark(collection.name)
+            self._copied.add(collection.name)
+        return self._exact
 
     def _parts(self, ids: Sequence[str]) -> Iterator[list[str]]:
         """Yield the ids, each once, in lists that Chroma takes at a time."""

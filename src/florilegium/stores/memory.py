@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import zipfile
 from collections.abc import Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,13 +22,14 @@ from florilegium.ids import hash_bytes
 from florilegium.protocols import VectorStore
 from florilegium.stores.rules import (
     DAMAGE_HINT,
-    SCORE_DECIMALS,
     check_collection,
     check_manifest,
     check_query,
     check_records,
+    find_rows,
     manifest_to_json,
     rank,
+    select_nearest,
 )
 from florilegium.types import Collection, Embeddings, Manifest, Match, Record
 
@@ -55,7 +57,7 @@ class _Table:
     item_ids: list[str]
     rows: dict[str, int]
     embeddings: Embeddings  # (n, dim), as given
-    directions: npt.NDArray[np.float64]  # (n, dim), unit length
+    lengths: npt.NDArray[np.float32]  # (n,)
 
     def record(self, id_: str) -> Record:
         row = self.rows[id_]
@@ -63,15 +65,12 @@ class _Table:
 
 
 def _table(ids: list[str], item_ids: list[str], embeddings: Embeddings) -> _Table:
-    # In double precision equal vectors score equal wherever their row stands; a float32
-    # product sums the last rows of a block in another order.
-    wide = embeddings.astype(np.float64)
     return _Table(
         ids=ids,
         item_ids=item_ids,
         rows={id_: row for row, id_ in enumerate(ids)},
         embeddings=embeddings,
-        directions=wide / np.linalg.norm(wide, axis=1, keepdims=True),
+        lengths=np.linalg.norm(embeddings, axis=1),
     )
 
 
@@ -127,20 +126,25 @@ class MemoryStore:
         table = self._read(collection)
         return [table.record(id_) for id_ in ids if id_ in table.rows]
 
-    def search(self, collection: Collection, embedding: Embeddings, *, top_k: int) -> list[Match]:
+    def search(
+        self,
+        collection: Collection,
+        embedding: Embeddings,
+        *,
+        top_k: int,
+        within: AbstractSet[str] | None = None,
+    ) -> list[Match]:
         table = self._read(collection)
         check_query(embedding, check_collection(collection, self._manifest), top_k=top_k)
-        if not table.ids:
-            return []
-        query = embedding.astype(np.float64)
-        similarities = np.clip(table.directions @ (query / np.linalg.norm(query)), -1.0, 1.0)
-        scores = np.round(similarities, SCORE_DECIMALS)
-        # All that tie with the last match stay candidates, since ids decide among them.
-        last = np.sort(scores)[-min(top_k, len(scores))]
-        rows = np.flatnonzero(scores >= last)
-        return rank(
-            ((table.ids[row], table.item_ids[row], float(scores[row])) for row in rows),
+        nearest = select_nearest(
+            table.embeddings,
+            table.lengths,
+            embedding.astype(np.float32),
             top_k=top_k,
+            rows=None if within is None else find_rows(table.item_ids, within),
+        )
+        return rank(
+            ((table.ids[row], table.item_ids[row], score) for row, score in nearest), top_k=top_k
         )
 
     def ids(self, collection: Collection) -> set[str]:

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import asdict
 
 import numpy as np
+import numpy.typing as npt
 
 from florilegium.errors import IndexMismatchError, InvalidQueryError, StoreError
 from florilegium.types import Collection, Embeddings, Manifest, Match, Record, Space
@@ -19,6 +21,11 @@ DAMAGE_HINT = (
     "See that the folder is writable and the disk has room; if files are damaged, "
     "run `florilegium ingest --rebuild`."
 )
+
+# How far a float32 cosine may be from the true one, with room: what is within this of a cut is
+# compared in double precision.
+_ROUGH = 1e-5
+_GATHERED = 12  # rows are gathered where at most one in so many is wanted; else all are compared
 
 # A float32 cosine is good to about 1e-7, so equal vectors may differ in the seventh decimal.
 # Scores are rounded before they are sorted, and the rounded score is what is returned.
@@ -102,6 +109,51 @@ def rank(candidates: Iterable[tuple[str, str, float]], *, top_k: int) -> list[Ma
         for id_, item_id, similarity in candidates
     ]
     return sorted(matches, key=lambda match: (-match.score, match.id))[:top_k]
+
+
+def find_rows(item_ids: Sequence[str], within: AbstractSet[str]) -> npt.NDArray[np.int64]:
+    """Return the numbers, shape (m,), of the rows that belong to the items `within`."""
+    wanted = np.fromiter(map(within.__contains__, item_ids), dtype=bool, count=len(item_ids))
+    return np.flatnonzero(wanted)
+
+
+def select_nearest(
+    embeddings: Embeddings,
+    lengths: npt.NDArray[np.float32],
+    query: Embeddings,
+    *,
+    top_k: int,
+    rows: npt.NDArray[np.int64] | None = None,
+) -> list[tuple[int, float]]:
+    """Return numbers and similarities of the `top_k` nearest rows and of all that tie with them.
+
+    The similarities are those of double precision, clipped to [-1, 1]; `rank` sorts them.
+
+    Args:
+        embeddings: Shape (n, dim), no row zero.
+        lengths: The length of each row, shape (n,).
+        query: Shape (dim,), of any length.
+        top_k: How many are wanted, at least 1.
+        rows: Numbers of the rows to compare, shape (m,); by default all.
+    """
+    rows = np.arange(len(embeddings)) if rows is None else rows
+    if not len(rows):
+        return []
+    if _GATHERED * len(rows) > len(embeddings):
+        rough = (embeddings @ query)[rows]
+    else:
+        rough = embeddings[rows] @ query
+    length = float(np.linalg.norm(query.astype(np.float64)))
+    rough = rough / (lengths[rows] * np.float32(length))
+    count = min(top_k, len(rows))
+    cut = np.partition(rough, len(rows) - count)[len(rows) - count]
+    near = rows[rough >= cut - _ROUGH]
+    # Equal rows score equal in double precision wherever they stand; a float32 product sums the
+    # last rows of a block in another order.
+    wide = embeddings[near].astype(np.float64)
+    similarities = wide @ query.astype(np.float64) / (np.linalg.norm(wide, axis=1) * length)
+    clipped = np.clip(similarities, -1.0, 1.0)
+    return list(zip(near.tolist(), clipped.tolist(), strict=True))
 
 
 def _check_row(embedding: Embeddings, space: Space, *, what: str) -> None:

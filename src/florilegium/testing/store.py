@@ -5,61 +5,35 @@ Knows no store. Needs pytest, so nothing but tests may import it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TypeAlias
 
 import numpy as np
 import pytest
 
 from florilegium.errors import IndexMismatchError, InvalidQueryError, StoreError
 from florilegium.protocols import VectorStore
-from florilegium.types import Collection, Embeddings, Manifest, Match, Modality, Part, Record, Space
-
-MANIFEST = Manifest(
-    schema=1,
-    spaces=(
-        Space(name="clip", fingerprint="aaaa", dim=4),
-        Space(name="text", fingerprint="bbbb", dim=3),
-    ),
+from florilegium.testing.store_filters import FilteredSearchContract
+from florilegium.testing.store_samples import (
+    EAST,
+    IMAGES,
+    MANIFEST,
+    NORTH,
+    NORTH_EAST,
+    OTHER_ENCODER,
+    TEXTS,
+    WEST,
+    WINDOWS,
+    OpenStore,
+    circle,
+    found_ids,
+    record,
+    row,
 )
-OTHER_ENCODER = Manifest(
-    schema=1, spaces=(Space(name="clip", fingerprint="cccc", dim=4), MANIFEST.spaces[1])
-)
-IMAGES = Collection(space="clip", modality=Modality.IMAGE)
-WINDOWS = Collection(space="clip", modality=Modality.TEXT, part=Part.WINDOW)
-TEXTS = Collection(space="text", modality=Modality.TEXT)
-
-EAST = (1.0, 0.0, 0.0, 0.0)
-NORTH = (0.0, 1.0, 0.0, 0.0)
-WEST = (-1.0, 0.0, 0.0, 0.0)
-NORTH_EAST = (0.6, 0.8, 0.0, 0.0)
-OpenStore: TypeAlias = Callable[[Manifest], VectorStore]
+from florilegium.types import Collection, Manifest, Modality
 
 
-def row(numbers: Sequence[float]) -> Embeddings:
-    """Return the numbers as one embedding."""
-    return np.asarray(numbers, dtype=np.float32)
-
-
-def record(id_: str, numbers: Sequence[float], *, item_id: str = "item") -> Record:
-    """Return a record with these numbers as its embedding."""
-    return Record(id=id_, item_id=item_id, embedding=row(numbers))
-
-
-def circle(count: int) -> Embeddings:
-    """Return unit vectors, shape (count, 4), that turn away from EAST by ever more, up to WEST."""
-    angles = np.linspace(0.0, np.pi, count)
-    flat = np.zeros_like(angles)
-    return np.stack([np.cos(angles), np.sin(angles), flat, flat], axis=1).astype(np.float32)
-
-
-def found_ids(matches: Sequence[Match]) -> list[str]:
-    """Return the ids of the matches, in order."""
-    return [match.id for match in matches]
-
-
-class VectorStoreContract:
+class VectorStoreContract(FilteredSearchContract):
     """The promises of `florilegium.protocols.VectorStore`.
 
     A subclass gives `make_store` and `break_store`. What a test opens through the fixture

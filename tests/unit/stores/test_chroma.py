@@ -21,6 +21,7 @@ from chromadb.config import Settings
 import florilegium
 from florilegium.errors import IndexMismatchError, StoreError
 from florilegium.stores.chroma import ChromaStore, open_store
+from florilegium.stores.exact import ExactRecords
 from florilegium.types import Collection, Embeddings, Manifest, Modality, Record, Space
 
 MANIFEST = Manifest(schema=1, spaces=(Space(name="clip", fingerprint="aaaa", dim=4),))
@@ -228,20 +229,70 @@ def test_every_record_is_found_where_equal_vectors_cut_the_graph_into_pieces(
     assert {match.score for match in matches} == {1.0}
 
 
-def test_exact_search_orders_across_batches(store: ChromaStore) -> None:
-    angles = np.linspace(0, 3, 10)
-    rows = np.stack([np.cos(angles), np.sin(angles), 0 * angles, 0 * angles], axis=1)
-    store.upsert(IMAGES, [record(f"{9 - i}", row.astype(np.float32)) for i, row in enumerate(rows)])
-    nothing: dict[str, list[list[object]]] = {"ids": [[]], "metadatas": [[]], "distances": [[]]}
+def test_an_index_without_exact_records_gets_them_when_it_is_used(
+    store: ChromaStore, tmp_path: Path
+) -> None:
+    rows = np.random.default_rng(0).normal(size=(10, 4)).astype(np.float32)
+    store.upsert(IMAGES, [record(f"{i}", row) for i, row in enumerate(rows)])
+    store.close()
+    for file in (tmp_path / "chroma").glob("florilegium-records*"):
+        file.unlink()
+    again = open_store("", folder=tmp_path, manifest=MANIFEST)
+
+    with patch.object(again, "_batch", 3):
+        matches = again.search(IMAGES, rows[7], top_k=1, within={"item"})
+        again.delete(IMAGES, ["8"])
+
+    assert [match.id for match in matches] == ["7"]
+    (kept,) = again.get(IMAGES, ["8", "9"])
+    np.testing.assert_allclose(kept.embedding, rows[9], rtol=1e-6)  # Chroma rounds a little
+    again.close()
+
+
+def test_damaged_exact_records_are_an_error_of_ours(store: ChromaStore, tmp_path: Path) -> None:
+    store.upsert(IMAGES, [record("a", EAST)])
+    store.close()
+    (tmp_path / "chroma" / "florilegium-records.sqlite3").write_bytes(b"not a database" * 1000)
+
+    with pytest.raises(StoreError, match="not a database") as caught:
+        open_store("", folder=tmp_path, manifest=MANIFEST)
+
+    assert "ingest --rebuild" in (caught.value.hint or "")
+    assert str(tmp_path / "chroma") not in SharedSystemClient._identifier_to_system
+
+
+def test_a_large_set_is_filtered_from_the_neighbours_if_enough_of_them_are_in_it(
+    store: ChromaStore,
+) -> None:
+    rows = np.random.default_rng(0).normal(size=(40, 4)).astype(np.float32)
+    store.upsert(
+        IMAGES,
+        [Record(id=f"{i:02}", item_id=f"{i:02}", embedding=row) for i, row in enumerate(rows)],
+    )
+    even = {f"{i:02}" for i in range(0, 40, 2)}
 
     with (
-        patch.object(ChromaCollection, "query", return_value=nothing),
-        patch.object(store, "_batch", 3),
+        patch("florilegium.stores.chroma._FEW_RECORDS", 10),
+        patch("florilegium.stores.chroma._MARGIN", 3),
+        patch.object(ExactRecords, "search", side_effect=AssertionError("not needed")),
     ):
-        matches = store.search(IMAGES, EAST, top_k=4)
+        near = store.search(IMAGES, rows[4], top_k=2, within=even)
 
-    assert [match.id for match in matches] == ["9", "8", "7", "6"]
-    assert [match.score for match in matches] == pytest.approx(np.cos(angles[:4]), abs=1e-6)
+    assert near == store.search(IMAGES, rows[4], top_k=2, within=even)
+
+
+def test_another_store_of_the_folder_sees_what_was_written(
+    store: ChromaStore, tmp_path: Path
+) -> None:
+    store.upsert(IMAGES, [record("a", EAST)])
+    other = open_store("", folder=tmp_path, manifest=MANIFEST)
+    assert other.search(IMAGES, NORTH, top_k=1, within={"item"})[0].id == "a"
+
+    store.upsert(IMAGES, [record("b", NORTH)])
+
+    assert other.search(IMAGES, NORTH, top_k=1, within={"item"})[0].id == "b"
+    assert [one.id for one in other.get(IMAGES, ["b", "a"])] == ["b", "a"]
+    other.close()
 
 
 @pytest.mark.parametrize(

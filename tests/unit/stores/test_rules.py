@@ -11,8 +11,10 @@ from florilegium.stores.rules import (
     check_manifest,
     check_query,
     check_records,
+    find_rows,
     manifest_to_json,
     rank,
+    select_nearest,
 )
 from florilegium.types import Collection, Manifest, Match, Modality, Record, Space
 
@@ -121,3 +123,45 @@ def test_a_score_is_never_minus_zero() -> None:
     (match,) = rank([("a", "x", -1e-9)], top_k=1)
 
     assert str(match.score) == "0.0"
+
+
+def test_rows_of_wanted_items_are_found_in_order() -> None:
+    assert find_rows(["a", "b", "a", "c"], {"c", "a", "x"}).tolist() == [0, 2, 3]
+    assert find_rows(["a"], frozenset()).tolist() == []
+
+
+@pytest.mark.parametrize("wanted", [1, 30, 500])
+def test_the_nearest_rows_are_those_of_double_precision(wanted: int) -> None:
+    chance = np.random.default_rng(0)
+    embeddings = chance.normal(size=(500, 6)).astype(np.float32)
+    query = (3 * chance.normal(size=6)).astype(np.float32)
+    rows = chance.permutation(500)[:wanted]
+    wide = embeddings.astype(np.float64)
+    cosines = wide @ query / np.linalg.norm(wide, axis=1) / np.linalg.norm(query)
+
+    found = select_nearest(
+        embeddings, np.linalg.norm(embeddings, axis=1), query, top_k=10, rows=rows
+    )
+
+    best = sorted(rows.tolist(), key=lambda row: -cosines[row])[:10]
+    ranked = sorted(found, key=lambda pair: -pair[1])
+    assert [row for row, _ in ranked] == best
+    assert [score for _, score in ranked] == pytest.approx(cosines[best], abs=1e-7)
+
+
+def test_all_rows_that_tie_with_the_last_are_selected() -> None:
+    embeddings = np.tile(np.asarray([[0.6, 0.8]], dtype=np.float32), (37, 1))
+
+    found = select_nearest(
+        embeddings, np.ones(37, dtype=np.float32), np.asarray([1, 0], np.float32), top_k=2
+    )
+
+    assert [row for row, _ in found] == list(range(37))
+    assert len({score for _, score in found}) == 1
+
+
+def test_nothing_is_nearest_where_no_row_is_wanted() -> None:
+    rows = np.zeros(0, dtype=np.int64)
+    ones = np.ones((3, 2), dtype=np.float32)
+
+    assert select_nearest(ones, ones[:, 0], ones[0], top_k=2, rows=rows) == []

@@ -17,16 +17,22 @@ from typing import Any
 from florilegium import word_index
 from florilegium.entries import Card, Entry, forget, insert
 from florilegium.errors import IndexMismatchError, ItemNotFoundError, StoreError
+from florilegium.filters import Filter
+from florilegium.matching import FIELDS_OF_ITEM, matching_statement, missing_statement
 from florilegium.report import FailedFile
 from florilegium.types import Collection, Item, Link, Modality, Part, Reference, Source, Span
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS sources (
     path TEXT PRIMARY KEY, size INTEGER NOT NULL, modified_ns INTEGER NOT NULL,
-    content_hash TEXT NOT NULL
+    content_hash TEXT NOT NULL, key TEXT NOT NULL, stem TEXT NOT NULL, folder TEXT NOT NULL,
+    suffix TEXT NOT NULL
 ) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS sources_by_key ON sources (key);
+CREATE INDEX IF NOT EXISTS sources_by_stem ON sources (stem);
+CREATE INDEX IF NOT EXISTS sources_by_folder ON sources (folder);
 CREATE TABLE IF NOT EXISTS failures (
     path TEXT PRIMARY KEY, code TEXT NOT NULL, message TEXT NOT NULL, hint TEXT
 ) WITHOUT ROWID;
@@ -36,6 +42,13 @@ CREATE TABLE IF NOT EXISTS items (
     labels TEXT NOT NULL, details TEXT NOT NULL
 );
 CREATE INDEX IF NOT EXISTS items_by_path ON items (path);
+CREATE TABLE IF NOT EXISTS fields (
+    path TEXT NOT NULL, ordinal INTEGER NOT NULL, target TEXT NOT NULL, name TEXT NOT NULL,
+    value TEXT NOT NULL, folded TEXT NOT NULL
+);
+CREATE INDEX IF NOT EXISTS fields_by_path ON fields (path);
+CREATE INDEX IF NOT EXISTS fields_by_target ON fields (target);
+CREATE INDEX IF NOT EXISTS fields_by_value ON fields (name, folded);
 CREATE TABLE IF NOT EXISTS records (
     id TEXT NOT NULL, collection TEXT NOT NULL, path TEXT NOT NULL,
     PRIMARY KEY (collection, id)
@@ -54,7 +67,7 @@ CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WI
 
 _ITEM = (
     "i.id, i.path, i.ordinal, i.modality, i.title, i.text, i.details,"
-    " s.size, s.modified_ns, s.content_hash"
+    f" {FIELDS_OF_ITEM}, s.size, s.modified_ns, s.content_hash"
 )
 _VARIABLES = 500  # SQLite allows at least 999 variables in one statement
 
@@ -255,6 +268,16 @@ class Catalog:
         sql = "SELECT i.id FROM items i JOIN sources s USING (path) WHERE s.content_hash=?"
         return {row[0] for row in self._rows(sql, (content_hash,))}
 
+    def matching(self, wanted: Filter, modality: Modality | None = None) -> set[str]:
+        """Return the ids of all items that a filter admits."""
+        folders = [row[0] for row in self._rows("SELECT DISTINCT folder FROM sources")]
+        sql, values = matching_statement(wanted, modality, folders=folders)
+        return {row[0] for row in self._rows(sql, values)}
+
+    def missing_targets(self) -> list[tuple[str, int, str]]:
+        """Return for each file that describes others how many of them are not here, and one."""
+        return [(path, count, one) for path, count, one in self._rows(missing_statement())]
+
     # -- links --
 
     def set_links(self, links: Iterable[Link]) -> None:
@@ -308,7 +331,7 @@ class Catalog:
         )
 
     def _item(self, row: Sequence[Any]) -> Item:
-        id_, path, ordinal, modality, title, text, details, *stat = row[:10]
+        id_, path, ordinal, modality, title, text, details, fields, *stat = row[:11]
         more = json.loads(details)
         return Item(
             id=id_,
@@ -321,6 +344,7 @@ class Catalog:
             width=more["size"][0],
             height=more["size"][1],
             references=tuple(Reference(target=t, words=w) for t, w in more["references"]),
+            fields=tuple(sorted({(name, value) for name, value in json.loads(fields)})),
         )
 
     def _rows(self, sql: str, values: Sequence[Any] = ()) -> list[Any]:

@@ -14,11 +14,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from florilegium import word_index
+from florilegium import field_rows, word_index
 from florilegium.entries import Card, Entry, forget, insert
 from florilegium.errors import IndexMismatchError, ItemNotFoundError, StoreError
 from florilegium.filters import Filter
-from florilegium.matching import FIELDS_OF_ITEM, matching_statement, missing_statement
+from florilegium.matching import matching_statement
 from florilegium.report import FailedFile
 from florilegium.types import Collection, Item, Link, Modality, Part, Reference, Source, Span
 
@@ -27,12 +27,8 @@ SCHEMA_VERSION = 2
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS sources (
     path TEXT PRIMARY KEY, size INTEGER NOT NULL, modified_ns INTEGER NOT NULL,
-    content_hash TEXT NOT NULL, key TEXT NOT NULL, stem TEXT NOT NULL, folder TEXT NOT NULL,
-    suffix TEXT NOT NULL
+    content_hash TEXT NOT NULL
 ) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS sources_by_key ON sources (key);
-CREATE INDEX IF NOT EXISTS sources_by_stem ON sources (stem);
-CREATE INDEX IF NOT EXISTS sources_by_folder ON sources (folder);
 CREATE TABLE IF NOT EXISTS failures (
     path TEXT PRIMARY KEY, code TEXT NOT NULL, message TEXT NOT NULL, hint TEXT
 ) WITHOUT ROWID;
@@ -42,13 +38,6 @@ CREATE TABLE IF NOT EXISTS items (
     labels TEXT NOT NULL, details TEXT NOT NULL
 );
 CREATE INDEX IF NOT EXISTS items_by_path ON items (path);
-CREATE TABLE IF NOT EXISTS fields (
-    path TEXT NOT NULL, ordinal INTEGER NOT NULL, target TEXT NOT NULL, name TEXT NOT NULL,
-    value TEXT NOT NULL, folded TEXT NOT NULL
-);
-CREATE INDEX IF NOT EXISTS fields_by_path ON fields (path);
-CREATE INDEX IF NOT EXISTS fields_by_target ON fields (target);
-CREATE INDEX IF NOT EXISTS fields_by_value ON fields (name, folded);
 CREATE TABLE IF NOT EXISTS records (
     id TEXT NOT NULL, collection TEXT NOT NULL, path TEXT NOT NULL,
     PRIMARY KEY (collection, id)
@@ -67,7 +56,7 @@ CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WI
 
 _ITEM = (
     "i.id, i.path, i.ordinal, i.modality, i.title, i.text, i.details,"
-    f" {FIELDS_OF_ITEM}, s.size, s.modified_ns, s.content_hash"
+    f" {field_rows.FIELDS_OF_ITEM}, s.size, s.modified_ns, s.content_hash"
 )
 _VARIABLES = 500  # SQLite allows at least 999 variables in one statement
 
@@ -87,7 +76,7 @@ class Catalog:
             self._connection.execute("PRAGMA journal_mode=WAL")
             self._connection.execute("PRAGMA synchronous=NORMAL")
             self._check_schema()
-            self._connection.executescript(_SCHEMA + word_index.SCHEMA)
+            self._connection.executescript(_SCHEMA + word_index.SCHEMA + field_rows.SCHEMA)
             self._connection.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
             self._connection.commit()
         except sqlite3.Error as error:
@@ -129,10 +118,12 @@ class Catalog:
     def touch(self, sources: Iterable[Source]) -> None:
         """Note new sizes and times of files whose content is the same."""
         with self._change() as connection:
-            connection.executemany(
-                "UPDATE sources SET size=?, modified_ns=? WHERE path=?",
-                [(s.size, s.modified_ns, s.path) for s in sources],
-            )
+            for source in sources:
+                connection.execute(
+                    "UPDATE sources SET size=?, modified_ns=? WHERE path=?",
+                    (source.size, source.modified_ns, source.path),
+                )
+                field_rows.touch(connection, source)
 
     def fact(self, name: str) -> str | None:
         """Return a fact about the index, or None when it is not known."""
@@ -161,6 +152,7 @@ class Catalog:
                 forget(connection, path)
             for entry in entries:
                 insert(connection, entry)
+            field_rows.resolve(connection)
             connection.execute("DELETE FROM pending")
 
     def commit_cards(self, cards: Sequence[Card], *, collection: Collection) -> None:
@@ -206,6 +198,7 @@ class Catalog:
                     (path,),
                 )
                 forget(connection, path)
+            field_rows.resolve(connection)
         return _by_collection(self._rows("SELECT collection, id FROM pending ORDER BY id"))
 
     def pending_ids(self) -> dict[Collection, set[str]]:
@@ -270,13 +263,13 @@ class Catalog:
 
     def matching(self, wanted: Filter, modality: Modality | None = None) -> set[str]:
         """Return the ids of all items that a filter admits."""
-        folders = [row[0] for row in self._rows("SELECT DISTINCT folder FROM sources")]
+        folders = [row[0] for row in self._rows("SELECT DISTINCT folder FROM places")]
         sql, values = matching_statement(wanted, modality, folders=folders)
-        return {row[0] for row in self._rows(sql, values)}
+        return set(json.loads(self._rows(sql, values)[0][0]))
 
     def missing_targets(self) -> list[tuple[str, int, str]]:
         """Return for each file that describes others how many of them are not here, and one."""
-        return [(path, count, one) for path, count, one in self._rows(missing_statement())]
+        return [(path, count, one) for path, count, one in self._rows(field_rows.MISSING)]
 
     # -- links --
 

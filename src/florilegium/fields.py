@@ -46,7 +46,7 @@ _LANGUAGES: Final = frozenset({
     "hu", "it", "ja", "ko", "lt", "lv", "ms", "nl", "pl", "pt", "ro", "ru", "sk", "sl", "sr", "sv",
     "ta", "te", "th", "tr", "uk", "ur", "vi", "zh",
 })  # fmt: skip
-_CODED = re.compile(r"(?:(?P<name>.+)[_.])?(?P<language>[a-z]{2})(?:[_-][a-z]{2,4})?")
+_CODED = re.compile(r"(?:(?P<name>.+?)[_.])?(?P<language>[a-z]{2})(?:[_-][a-z]{2,4})?")
 _SEPARATOR = re.compile(r"[,;|，；、]")
 _PARTIAL_DATE = re.compile(r"\d{4}(?:-(?:0[1-9]|1[0-2]))?")
 _WRITTEN_DATE = re.compile(r"(\d{4})[:/.](\d{1,2})[:/.](\d{1,2})(?:[ T](\d{2}:\d{2}:\d{2}))?")

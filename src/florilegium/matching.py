@@ -13,27 +13,18 @@ from florilegium.types import Modality
 
 Statement: TypeAlias = tuple[str, tuple[str | int, ...]]
 
-# A field stands in the file of the item, or in a description of that file, which names it with or
-# without its suffix.
-FIELDS_OF_ITEM: Final = (
-    "(SELECT json_group_array(json_array(f.name, f.value)) FROM fields f"
-    " WHERE (f.path = i.path AND f.ordinal = i.ordinal)"
-    " OR (f.target IN (s.key, s.stem) AND f.ordinal = -1 AND f.name <> ''))"
-)
 _SAYING: Final = (
-    "SELECT i.number FROM fields f JOIN items i ON i.path = f.path AND i.ordinal = f.ordinal"
-    " WHERE {condition}"
-    " UNION ALL SELECT i.number FROM fields f JOIN sources s ON s.key = f.target"
-    " JOIN items i ON i.path = s.path WHERE f.ordinal = -1 AND {condition}"
-    " UNION ALL SELECT i.number FROM fields f JOIN sources s ON s.stem = f.target"
-    " JOIN items i ON i.path = s.path WHERE f.ordinal = -1 AND {condition}"
+    "p.number IN (SELECT number FROM item_fields f WHERE f.name = ?"
+    " AND f.folded IN (SELECT value FROM json_each(?)))"
 )
-_VALUE: Final = "f.name = ? AND f.folded IN (SELECT value FROM json_each(?))"
-# A date may be a year, a month, a day or a moment: compared is as much as it says.
-_IN_DAYS: Final = (
-    "f.name = 'date' AND substr(f.value, 1, 10) >= substr(?, 1, length(f.value))"
-    " AND substr(f.value, 1, 10) <= substr(?, 1, length(f.value))"
+# Dates are ISO, so they sort as they follow each other. A year or a month alone comes before its
+# days, so those that the first day lies in are named.
+_ON_DAYS: Final = (
+    "p.number IN (SELECT f.number FROM item_fields f WHERE f.name = 'date'"
+    " AND (f.folded BETWEEN ? AND ? OR f.folded IN (?, ?)))"
+    " OR (p.dated = 0 AND p.modified_ns BETWEEN ? AND ?)"
 )
+_AFTER_TIMES: Final = "~"  # sorts behind whatever follows a day
 _LARGEST: Final = 2**63 - 1
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -41,7 +32,7 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 def matching_statement(
     wanted: Filter, modality: Modality | None, *, folders: Iterable[str]
 ) -> Statement:
-    """Return SQL and values that list the ids of the items which `wanted` admits.
+    """Return SQL and values that give the ids of the items which `wanted` admits, as one JSON list.
 
     Args:
         wanted: The filter.
@@ -50,20 +41,10 @@ def matching_statement(
     """
     parts = [part for part in _parts(wanted, tuple(folders)) if part[0]]
     if modality is not None:
-        parts.insert(0, ("i.modality = ?", (str(modality),)))
+        parts.insert(0, ("p.modality = ?", (str(modality),)))
     where = " AND ".join(f"({sql})" for sql, _ in parts) or "1"
-    sql = f"SELECT i.id FROM items i JOIN sources s USING (path) WHERE {where}"  # noqa: S608 - of constants
+    sql = f"SELECT json_group_array(p.id) FROM places p WHERE {where}"  # noqa: S608 - of constants
     return sql, tuple(value for _, values in parts for value in values)
-
-
-def missing_statement() -> str:
-    """Return SQL that lists (path, count, first) of names in descriptions that no file has."""
-    return (
-        "SELECT f.path, count(DISTINCT f.target), min(f.target) FROM fields f WHERE f.ordinal = -1"
-        " AND NOT EXISTS (SELECT 1 FROM sources s WHERE s.key = f.target)"
-        " AND NOT EXISTS (SELECT 1 FROM sources s WHERE s.stem = f.target)"
-        " GROUP BY f.path ORDER BY f.path"
-    )
 
 
 def _parts(wanted: Filter, folders: Sequence[str]) -> list[Statement]:
@@ -80,12 +61,12 @@ def _folders(wanted: Filter, folders: Sequence[str]) -> Statement:
     if not wanted.folders:
         return "", ()
     inside = [one for one in folders if any(is_within(one, outer) for outer in wanted.folders)]
-    return _listed("s.folder", inside)
+    return _listed("p.folder", inside)
 
 
 def _suffixes(wanted: Filter) -> Statement:
     suffixes = [suffix_key(suffix) for suffix in wanted.suffixes]
-    return _listed("s.suffix", suffixes) if suffixes else ("", ())
+    return _listed("p.suffix", suffixes) if suffixes else ("", ())
 
 
 def _labels(wanted: Filter, folders: Sequence[str]) -> Statement:
@@ -93,24 +74,23 @@ def _labels(wanted: Filter, folders: Sequence[str]) -> Statement:
         return "", ()
     labels = {fold(label) for label in wanted.labels}
     called = [one for one in folders if fold(one.rpartition("/")[2]) in labels]
-    in_folder, names = _listed("s.folder", called)
+    in_folder, names = _listed("p.folder", called)
     said, values = _says("label", labels)
-    return f"{said} OR (i.modality = 'image' AND {in_folder})", (*values, *names)
+    return f"{said} OR (p.modality = 'image' AND {in_folder})", (*values, *names)
 
 
 def _days(wanted: Filter) -> Statement:
     if wanted.since is None and wanted.until is None:
         return "", ()
     since, until = wanted.since or date.min, wanted.until or date.max
-    within, dated = _SAYING.format(condition=_IN_DAYS), _SAYING.format(condition="f.name = 'date'")
-    sql = f"i.number IN ({within}) OR (i.number NOT IN ({dated}) AND s.modified_ns BETWEEN ? AND ?)"
-    days = (since.isoformat(), until.isoformat()) * 3
-    return sql, (*days, _first_moment(since), _last_moment(until))
+    first, last = since.isoformat(), until.isoformat()
+    days = first, last + _AFTER_TIMES, first[:4], first[:7]
+    return _ON_DAYS, (*days, _first_moment(since), _last_moment(until))
 
 
 def _says(name: str, values: Iterable[str]) -> Statement:
     some = json.dumps(sorted(values), ensure_ascii=False)
-    return f"i.number IN ({_SAYING.format(condition=_VALUE)})", (name, some) * 3
+    return _SAYING, (name, some)
 
 
 def _listed(column: str, values: Sequence[str]) -> Statement:

@@ -70,7 +70,9 @@ filters = st.builds(
     ),
     since=st.sampled_from((None, *DAYS)),
     until=st.sampled_from((None, *DAYS)),
-    folders=st.lists(st.sampled_from(("roses", "roses/2024", ".", "Dog Rose/")), max_size=2).map(tuple),
+    folders=st.lists(
+        st.sampled_from(("roses", "roses/2024", ".", "Dog Rose/")), max_size=2
+    ).map(tuple),
     suffixes=st.lists(st.sampled_from(("jpg", ".png", "TXT")), max_size=2).map(tuple),
     labels=st.lists(st.sampled_from(("roses", "DOG ROSE", "2024", "été")), max_size=2).map(tuple),
     fields=st.lists(

@@ -208,7 +208,7 @@ class _Writer:
         elif tag.name == "a":
             target = resolve_target(str(tag.get("href") or ""), path=self._path)
             self._links.append(
-                _Link(target=target, offset=self._length, start=len(self._pieces))
+                _Link(target=target, offset=self._next(), start=len(self._pieces))
                 if target
                 else None
             )
@@ -255,6 +255,10 @@ class _Writer:
         self._length += len(gap) + len(text)
         self._gap = ""
 
+    def _next(self) -> int:
+        # Where the next word will stand: a picture between two paragraphs belongs to the second.
+        return self._length + (len(self._gap) if self._pieces else 0)
+
     def _separate(self, name: str) -> None:
         if name in _LINES or name == "br":
             wanted = "\n"
@@ -274,7 +278,7 @@ class _Writer:
         words = " ".join(str(tag.get("alt") or tag.get("title") or "").split())
         if self._figures:
             self._figures[-1].found.append(len(self._found))
-        self._found.append((self._length, Reference(target=target, words=words)))
+        self._found.append((self._next(), Reference(target=target, words=words)))
 
     def _end_link(self, link: _Link | None) -> None:
         if link is not None:

@@ -34,7 +34,7 @@ _DELIMITERS: Final = (",", ";", "\t", "|")
 # rose.jpg(1).json for rose(1).jpg.
 _TAKEOUT_ENDING: Final = "supplemental-metadata"
 _TAKEOUT_NUMBER = re.compile(r"(?P<stem>.+)(?P<suffix>\.\w{2,5})(?P<number>\(\d+\))")
-_LOADER: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # in C it is ten times as fast
+_MOST_YAML: Final = 200_000  # characters; it takes seconds to read
 _HINT: Final = "Correct it, or exclude it in florilegium.toml."
 
 
@@ -115,7 +115,13 @@ def read_descriptions(data: bytes, *, path: str) -> tuple[Description, ...]:
 
 
 def _mapping(text: str, *, suffix: str) -> Mapping[str, object]:
-    said = json.loads(text) if suffix == ".json" else yaml.load(text, Loader=_LOADER)
+    if suffix == ".json":
+        said = json.loads(text)
+    elif len(text) > _MOST_YAML:
+        raise ValueError(f"more than {_MOST_YAML} characters of YAML")
+    else:
+        # Not the loader in C, which dies of text that is nested deeply.
+        said = yaml.safe_load(text)
     if not isinstance(said, dict):
         raise ValueError("it is no mapping of names to values")  # noqa: TRY004 - as JSON's errors
     return {str(key): value for key, value in said.items()}
@@ -202,6 +208,5 @@ def _told(said: Mapping[str, object], target: str) -> Iterator[tuple[str, object
     """Yield what is said but the mere name of the file, which its path says already."""
     pure = PurePosixPath(target)
     for name, value in said.items():
-        is_name = standard_name(name) in {"title", "label"} and value in {pure.name, pure.stem}
-        if not (is_name and isinstance(value, str)):
+        if standard_name(name) not in {"title", "label"} or value not in (pure.name, pure.stem):
             yield name, value

@@ -81,6 +81,7 @@ def test_rows_name_files_relative_to_their_table() -> None:
     ("path", "text"),
     [
         ("captions.csv", "image;text\na.jpg;A rose\n"),
+        ("captions.jsonl", '{"file": "a.jpg", "en": "A rose", "label": [], "title": "a.jpg"}'),
         ("captions.tsv", "name\tcaption\na.jpg\tA rose\n"),
         ("captions.jsonl", '{"path": "a.jpg", "text": ["A rose"]}\n\n'),
         ("captions.csv", "\ufefffile,zh\r\na.jpg,A rose\r\n"),
@@ -104,6 +105,10 @@ def test_tables_come_in_several_forms(path: str, text: str) -> None:
         ("rose.json", "{", "column"),
         ("rose.json", "[" * 100_000, "recursion"),
         ("rose.yaml", "a: [", "flow"),
+        ("rose.yaml", "[" * 100_000, "recursion"),
+        ("rose.yaml", "{a: " * 50_000, "recursion"),
+        ("rose.yaml", "a" * 200_001, "200000 characters"),
+        ("rose.yaml", "!!python/object/apply:os.getcwd []", "could not determine a constructor"),
         ("rose.xmp", "<x", "XMP"),
     ],
 )  # fmt: skip

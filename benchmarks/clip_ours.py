@@ -114,12 +114,12 @@ class Pictures:
             self._forward(prepared[start : start + self._batch])
 
     def _prepare(self, number: int, file: Path) -> Prepared:
-        reader = Reader(file.parent, self._loaders, encoder=self._encoder, known={})
+        reader = Reader(file.parent, self._loaders, encoder=self._encoder, known={}, max_bytes=0)
         stat = file.stat()
         seen = Seen(path=file.name, size=stat.st_size, modified_ns=stat.st_mtime_ns)
-        _, items = reader.read(seen)
-        assert items
-        return number, reader.read_picture(items[0])
+        _, content = reader.read(seen)
+        assert content
+        return number, reader.read_picture(content.items[0])
 
     def _forward(self, waiting: Sequence[Prepared]) -> dict[int, Rows]:
         rows = self._encoder.encode_images([image for _, image in waiting])

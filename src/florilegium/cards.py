@@ -1,6 +1,6 @@
-"""The words that stand for a picture before anybody has described it: those of its path.
+"""The words that stand for a picture: those of its path, and what is said of it.
 
-Pure functions of path strings; knows nothing of pixels, captions or labels.
+Pure functions of strings; knows nothing of pixels, and not where words come from.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ import unicodedata
 from collections.abc import Iterable
 from pathlib import PurePosixPath
 from typing import Final
+
+from florilegium.fields import CARD_FIELDS, fold
 
 # What cameras, phones and programs call their files and folders; it says nothing of the content.
 _NAMELESS: Final = (
@@ -80,6 +82,37 @@ def card_text(path: str, caption: str, labels: str) -> str:
     return "\n".join(line for line in (caption, labels) if line) or title_words(path)
 
 
-def caption(path: str, words_at_links: Iterable[str]) -> str:
-    """Return what people call a picture: the words of its path and those at links to it."""
-    return "\n".join(line for line in (card_words(path), *words_at_links) if line)
+def caption(
+    path: str, words_at_links: Iterable[str], fields: Iterable[tuple[str, str]] = ()
+) -> str:
+    """Return what people call a picture, one way a line; nothing is said twice.
+
+    Args:
+        path: The picture's path in the library folder.
+        words_at_links: What texts that refer to it call it.
+        fields: What is said of it: its titles, captions, keywords and labels are taken.
+    """
+    said: dict[str, list[str]] = {}
+    for name, value in fields:
+        said.setdefault(name, []).append(value)
+    seen = _Seen()
+    lines = [line for line in (card_words(path), *words_at_links) if seen.is_new(line)]
+    for name in CARD_FIELDS:
+        values = [value for value in said.get(name, ()) if seen.is_new(value)]
+        lines += values if name in {"title", "caption"} else [", ".join(values)]
+    return "\n".join(line for line in lines if line)
+
+
+class _Seen:
+    """What was said so far, word by word, so that it is not said again."""
+
+    def __init__(self) -> None:
+        self._text = "\n"
+
+    def is_new(self, line: str) -> bool:
+        """Return whether no line so far holds these words in a row, and remember them."""
+        words = f" {' '.join(_WORD.findall(fold(line)))} "
+        if not words.strip() or words in self._text:
+            return False
+        self._text += f"{words}\n"
+        return True

@@ -14,13 +14,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from florilegium import word_index
+from florilegium import field_rows, word_index
 from florilegium.entries import Card, Entry, forget, insert
 from florilegium.errors import IndexMismatchError, ItemNotFoundError, StoreError
+from florilegium.filters import Filter
+from florilegium.matching import matching_statement
 from florilegium.report import FailedFile
 from florilegium.types import Collection, Item, Link, Modality, Part, Reference, Source, Span
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS sources (
@@ -54,7 +56,7 @@ CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WI
 
 _ITEM = (
     "i.id, i.path, i.ordinal, i.modality, i.title, i.text, i.details,"
-    " s.size, s.modified_ns, s.content_hash"
+    f" {field_rows.FIELDS_OF_ITEM}, s.size, s.modified_ns, s.content_hash"
 )
 _VARIABLES = 500  # SQLite allows at least 999 variables in one statement
 
@@ -74,7 +76,7 @@ class Catalog:
             self._connection.execute("PRAGMA journal_mode=WAL")
             self._connection.execute("PRAGMA synchronous=NORMAL")
             self._check_schema()
-            self._connection.executescript(_SCHEMA + word_index.SCHEMA)
+            self._connection.executescript(_SCHEMA + word_index.SCHEMA + field_rows.SCHEMA)
             self._connection.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
             self._connection.commit()
         except sqlite3.Error as error:
@@ -116,10 +118,12 @@ class Catalog:
     def touch(self, sources: Iterable[Source]) -> None:
         """Note new sizes and times of files whose content is the same."""
         with self._change() as connection:
-            connection.executemany(
-                "UPDATE sources SET size=?, modified_ns=? WHERE path=?",
-                [(s.size, s.modified_ns, s.path) for s in sources],
-            )
+            for source in sources:
+                connection.execute(
+                    "UPDATE sources SET size=?, modified_ns=? WHERE path=?",
+                    (source.size, source.modified_ns, source.path),
+                )
+                field_rows.touch(connection, source)
 
     def fact(self, name: str) -> str | None:
         """Return a fact about the index, or None when it is not known."""
@@ -148,6 +152,7 @@ class Catalog:
                 forget(connection, path)
             for entry in entries:
                 insert(connection, entry)
+            field_rows.resolve(connection)
             connection.execute("DELETE FROM pending")
 
     def commit_cards(self, cards: Sequence[Card], *, collection: Collection) -> None:
@@ -193,6 +198,7 @@ class Catalog:
                     (path,),
                 )
                 forget(connection, path)
+            field_rows.resolve(connection)
         return _by_collection(self._rows("SELECT collection, id FROM pending ORDER BY id"))
 
     def pending_ids(self) -> dict[Collection, set[str]]:
@@ -272,6 +278,16 @@ class Catalog:
         sql = "SELECT i.id FROM items i JOIN sources s USING (path) WHERE s.content_hash=?"
         return {row[0] for row in self._rows(sql, (content_hash,))}
 
+    def matching(self, wanted: Filter, modality: Modality | None = None) -> set[str]:
+        """Return the ids of all items that a filter admits."""
+        folders = [row[0] for row in self._rows("SELECT DISTINCT folder FROM places")]
+        sql, values = matching_statement(wanted, modality, folders=folders)
+        return set(json.loads(self._rows(sql, values)[0][0]))
+
+    def missing_targets(self) -> list[tuple[str, int, str]]:
+        """Return for each file that describes others how many of them are not here, and one."""
+        return [(path, count, one) for path, count, one in self._rows(field_rows.MISSING)]
+
     # -- links --
 
     def set_links(self, links: Iterable[Link]) -> None:
@@ -325,7 +341,7 @@ class Catalog:
         )
 
     def _item(self, row: Sequence[Any]) -> Item:
-        id_, path, ordinal, modality, title, text, details, *stat = row[:10]
+        id_, path, ordinal, modality, title, text, details, fields, *stat = row[:11]
         more = json.loads(details)
         return Item(
             id=id_,
@@ -338,6 +354,7 @@ class Catalog:
             width=more["size"][0],
             height=more["size"][1],
             references=tuple(Reference(target=t, words=w) for t, w in more["references"]),
+            fields=tuple(sorted({(name, value) for name, value in json.loads(fields)})),
         )
 
     def _rows(self, sql: str, values: Sequence[Any] = ()) -> list[Any]:

@@ -12,11 +12,11 @@ from florilegium.cards import caption, card_text
 from florilegium.config import Config
 from florilegium.encode import encode_captions
 from florilegium.entries import Card
-from florilegium.ids import record_id
+from florilegium.ids import item_of
 from florilegium.index import Index
 from florilegium.languages import can_read
 from florilegium.links import find_links
-from florilegium.types import Item, Link, Modality, Part
+from florilegium.types import Item, Link, Modality
 
 _CARDS_AT_A_TIME = 256
 
@@ -48,29 +48,28 @@ def _outdated_cards(
     images: Sequence[tuple[Item, str]], links: Sequence[Link], *, index: Index
 ) -> list[Card]:
     words = _words_at_links(links)
-    known = set(index.catalog.record_ids().get(index.cards, ()))
+    known = {item_of(id_) for id_ in index.catalog.record_ids().get(index.cards, ())}
     outdated: list[Card] = []
     for item, labels in images:
-        said = caption(item.source.path, words.get(item.source.path, ()))
+        said = caption(item.source.path, words.get(item.source.path, ()), item.fields)
         text = card_text(item.source.path, said, labels)
         wanted = bool(said) and can_read(index.text_encoder.info.languages, said)
-        if text != item.text or wanted != (_card_id(item) in known):
+        if text != item.text or wanted != (item.id in known):
             outdated.append(Card(item=replace(item, text=text), caption=said, labels=labels))
     return outdated
 
 
 def _renew_cards(batch: Sequence[Card], *, index: Index, config: Config) -> int:
     cards, records, count = encode_captions(batch, index=index, config=config)
-    changing = [(card.item.source.path, index.cards, _card_id(card.item)) for card in cards]
-    index.catalog.announce(changing)
-    index.store.delete(index.cards, [_card_id(c.item) for c in cards if not c.record_ids])
+    paths = [card.item.source.path for card in cards]
+    old = [record for record in index.catalog.records(paths) if record[1] == index.cards]
+    new = [(card.item.source.path, index.cards, id_) for card in cards for id_ in card.record_ids]
+    index.catalog.announce([*old, *new])
+    kept = {id_ for _, _, id_ in new}
+    index.store.delete(index.cards, [id_ for _, _, id_ in old if id_ not in kept])
     index.store.upsert(index.cards, records)
     index.catalog.commit_cards(cards, collection=index.cards)
     return count
-
-
-def _card_id(item: Item) -> str:
-    return record_id(item.id, Part.CARD, 0)
 
 
 def _words_at_links(links: Sequence[Link]) -> dict[str, tuple[str, ...]]:

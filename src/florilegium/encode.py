@@ -19,7 +19,16 @@ from florilegium.ids import record_id
 from florilegium.index import Index
 from florilegium.languages import can_read
 from florilegium.protocols import Encoder, Labeler
-from florilegium.types import Collection, Embeddings, Item, Label, Modality, Record, Source
+from florilegium.types import (
+    Collection,
+    Description,
+    Embeddings,
+    Item,
+    Label,
+    Modality,
+    Record,
+    Source,
+)
 
 _LABELS = 5
 _LIKELY_LABEL = 0.05  # labels that their encoder holds less likely are mostly wrong
@@ -27,11 +36,15 @@ _LIKELY_LABEL = 0.05  # labels that their encoder holds less likely are mostly w
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Loaded:
-    """A file that was read: its items, and the embeddings of its pictures by item id."""
+    """A file that was read: its items, and the embeddings of its pictures by item id.
+
+    A sidecar or table has no items, but what it says of other files.
+    """
 
     source: Source
     items: tuple[Item, ...]
     pictures: Mapping[str, Embeddings]
+    descriptions: tuple[Description, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +91,7 @@ def encode_items(files: Sequence[Loaded], *, index: Index, config: Config) -> En
                 items=file.items,
                 labels={item.id: labels.get(item.id, "") for item in file.items},
                 records={collection: tuple(some) for collection, some in mine.items()},
+                descriptions=file.descriptions,
             )
         )
     return Encoded(entries=tuple(entries), records=records, count=count)
@@ -122,28 +136,38 @@ def encode_captions(
 ) -> tuple[list[Card], list[Record], int]:
     """Return the cards with the ids of their records, the records, and how many were encoded.
 
-    What people call a picture is encoded; its labels are in its own embedding already. A card
+    What people call a picture is encoded; its labels are in its own embedding already. A caption
+    that is longer than the text encoder's limit is encoded in windows, one record each. A card
     without a caption, or with one that the text encoder cannot read, has no record.
     """
     encoder = index.text_encoder
-    readable = [
-        card for card in cards if card.caption and can_read(encoder.info.languages, card.caption)
+    windows = [
+        (card, ordinal, card.caption[span.start : span.end])
+        for card in cards
+        if card.caption and can_read(encoder.info.languages, card.caption)
+        for ordinal, span in enumerate(
+            split_windows(
+                card.caption,
+                max_tokens=encoder.info.max_text_tokens,
+                count_tokens=encoder.count_tokens,
+            )
+        )
     ]
     rows, count = encode_texts(
         encoder,
-        [card.caption for card in readable],
+        [text for _, _, text in windows],
         cache=index.cache,
         batch_size=config.text_encoder.batch_size,
     )
-    records = {
-        card.item.id: _record(index.cards, card.item, 0, row)
-        for card, row in zip(readable, rows, strict=True)
-    }
-    with_ids = [
-        replace(card, record_ids=(records[card.item.id].id,) if card.item.id in records else ())
-        for card in cards
+    records = [
+        _record(index.cards, card.item, ordinal, row)
+        for (card, ordinal, _), row in zip(windows, rows, strict=True)
     ]
-    return with_ids, list(records.values()), count
+    ids: dict[str, list[str]] = {}
+    for record in records:
+        ids.setdefault(record.item_id, []).append(record.id)
+    with_ids = [replace(card, record_ids=tuple(ids.get(card.item.id, ()))) for card in cards]
+    return with_ids, records, count
 
 
 def _encode_chunks(

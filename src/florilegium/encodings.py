@@ -21,6 +21,22 @@ _MARKS: Final[tuple[tuple[bytes, str], ...]] = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
+# What web pages declare, and what they mean by it (the Encoding Standard of WHATWG has them all).
+_DECLARED: Final = {
+    "ascii": "cp1252", "us-ascii": "cp1252", "iso-8859-1": "cp1252", "latin1": "cp1252",
+    "windows-1252": "cp1252", "gb2312": "gb18030", "gbk": "gb18030", "x-gbk": "gb18030",
+    "shift_jis": "cp932", "shift-jis": "cp932", "x-sjis": "cp932", "euc-kr": "cp949",
+    "ks_c_5601-1987": "cp949", "big5-hkscs": "big5hkscs", "x-euc-jp": "euc-jp",
+    "iso-8859-9": "cp1254", "tis-620": "cp874",
+}  # fmt: skip
+_SEVEN_BITS: Final = frozenset({"iso-2022-jp", "iso-2022-kr"})
+_BYTES: Final = frozenset({
+    "cp1252", "cp1254", "cp874", "gb18030", "cp932", "cp949", "big5", "big5hkscs", "euc-jp",
+    "koi8-r", "koi8-u", "windows-1250", "windows-1251", "windows-1253", "windows-1254",
+    "windows-1255", "windows-1256", "windows-1257", "windows-1258", "iso-8859-2", "iso-8859-3",
+    "iso-8859-4", "iso-8859-5", "iso-8859-6", "iso-8859-7", "iso-8859-8", "iso-8859-10",
+    "iso-8859-13", "iso-8859-14", "iso-8859-15", "iso-8859-16", "macintosh",
+})  # fmt: skip
 _SAMPLE = 1 << 16
 # Western text in UTF-16 has a zero byte in nearly every character. Other text without a mark in
 # front cannot be told from a binary file with a few zeros.
@@ -43,7 +59,7 @@ _CHINESE_MARK = re.compile(r"[\u3000-\u3020\uff01-\uff5e“”‘’…—·×]"
 _HANGUL_TEXT = re.compile(r"(?:[\x00-\x7f]*[\uac00-\ud7a3]){6,}[\x00-\x7f]*")
 
 
-def decode_text(data: bytes, *, name: str = "The text") -> str:
+def decode_text(data: bytes, *, name: str = "The text", declared: str | None = None) -> str:
     """Return the text in `data`, every newline as `\\n` and without a byte-order mark.
 
     Spans of chunks and citations are offsets into this text.
@@ -51,11 +67,13 @@ def decode_text(data: bytes, *, name: str = "The text") -> str:
     Args:
         data: The bytes of a text file.
         name: What to call the file in errors.
+        declared: The encoding that the file names itself, as web pages do. It is believed where
+            the bytes do not say otherwise.
 
     Raises:
         UnreadableFileError: The bytes are not text.
     """
-    encoding = _encoding(data)
+    encoding = _encoding(data, declared)
     try:
         text = None if encoding is None else data.decode(encoding)
     except (UnicodeDecodeError, LookupError) as error:
@@ -72,14 +90,20 @@ def _not_text(name: str) -> UnreadableFileError:
     )
 
 
-def _encoding(data: bytes) -> str | None:
+def _encoding(data: bytes, declared: str | None) -> str | None:
     for mark, encoding in _MARKS:
         if data.startswith(mark):
             return encoding
     if b"\0" in data:
         return _wide_encoding(data)
+    named = _DECLARED.get((declared or "").strip().lower(), (declared or "").strip().lower())
+    # Encodings of seven bits look like ASCII.
+    if named in _SEVEN_BITS and b"\x1b" in data and _decodes(data, named):
+        return named
     if _decodes(data, "utf-8"):
         return "utf-8"
+    if named in _BYTES and _decodes(data, named):
+        return named
     # Chinese first: its bytes can be read as Western letters too, but not the other way round.
     if _is_chinese(data):
         return "gb18030"

@@ -7,21 +7,23 @@ import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from florilegium import word_index
-from florilegium.types import Collection, Item, Modality, Source
+from florilegium import field_rows, word_index
+from florilegium.types import Collection, Description, Item, Modality, Source
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
     """All that one file puts into the index.
 
-    Its items, the words of their labels by item id, and its record ids by collection.
+    Its items, the words of their labels by item id, its record ids by collection, and what it says
+    of other files.
     """
 
     source: Source
     items: tuple[Item, ...]
     labels: Mapping[str, str]
     records: Mapping[Collection, tuple[str, ...]]
+    descriptions: tuple[Description, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +38,7 @@ class Card:
 
 def forget(connection: sqlite3.Connection, path: str) -> None:
     """Delete all rows of one file but its links."""
+    field_rows.forget(connection, path)
     for (number,) in connection.execute(
         "SELECT number FROM items WHERE path=?", (path,)
     ).fetchall():
@@ -72,6 +75,7 @@ def insert(connection: sqlite3.Connection, entry: Entry) -> None:
                 json.dumps(details, ensure_ascii=False),
             ),
         )
+        field_rows.add_item(connection, cursor.lastrowid or 0, item)
         # The words of a title find every chunk of its file, as a heading does for a reader.
         words = f"{item.title}\n{item.text}" if item.modality is Modality.TEXT else item.text
         word_index.add(connection, cursor.lastrowid or 0, item.modality, words)
@@ -79,3 +83,4 @@ def insert(connection: sqlite3.Connection, entry: Entry) -> None:
         "INSERT INTO records VALUES (?, ?, ?)",
         [(id_, c.name, source.path) for c, ids in entry.records.items() for id_ in ids],
     )
+    field_rows.add_descriptions(connection, source.path, entry.descriptions)

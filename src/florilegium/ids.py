@@ -36,3 +36,8 @@ def item_id(path: str, ordinal: int) -> str:
 def record_id(item: str, part: str, ordinal: int) -> str:
     """Return the id of one embedding of an item; it begins with the item's id."""
     return f"{item}:{part}:{ordinal}"
+
+
+def item_of(record: str) -> str:
+    """Return the id of the item that a record belongs to."""
+    return record.rsplit(":", 2)[0]

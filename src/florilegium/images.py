@@ -10,6 +10,8 @@ import struct
 import threading
 import warnings
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, TypeAlias
 
@@ -55,7 +57,7 @@ _DECODERS: Final[tuple[tuple[bytes, type[ImageFile.ImageFile]], ...]] = (
     (b"MM\0+", TiffImagePlugin.TiffImageFile),
     (b"BM", BmpImagePlugin.BmpImageFile),
 )
-_DECODING_ERRORS = (
+DECODING_ERRORS: Final = (
     OSError,
     SyntaxError,
     ValueError,
@@ -119,7 +121,7 @@ def open_image(
         box = _shrink(image, least_side) if least_side else None
         _load(image)
         return _upright(_filling(_rgb(image), box), _orientation(image))
-    except (*_DECODING_ERRORS, MemoryError, Image.DecompressionBombError) as error:
+    except (*DECODING_ERRORS, MemoryError, Image.DecompressionBombError) as error:
         raise _explain(error, name) from error
 
 
@@ -137,9 +139,29 @@ def read_size(data: bytes, *, max_pixels: int, name: str) -> tuple[int, int]:
             # Pillow gives the size after some turns already, but not after all.
             width, height = image.tag_v2[_WIDTH_TAG], image.tag_v2[_LENGTH_TAG]
         sideways = _orientation_before_loading(image, data) >= _FIRST_SIDEWAYS
-    except (*_DECODING_ERRORS, MemoryError, Image.DecompressionBombError) as error:
+    except (*DECODING_ERRORS, MemoryError, Image.DecompressionBombError) as error:
         raise _explain(error, name) from error
     return (height, width) if sideways else (width, height)
+
+
+def open_tags(data: bytes, *, max_pixels: int, name: str) -> ImageFile.ImageFile:
+    """Return a picture for what its header and tags say, unread; raises what `read_size` does."""
+    try:
+        image = _open_header(data, max_pixels=max_pixels, name=name)
+        if isinstance(image, PngImagePlugin.PngImageFile):
+            # Tags may stand behind the pixels.
+            image = PngImagePlugin.PngImageFile(io.BytesIO(_telling_chunks(data)))
+    except (*DECODING_ERRORS, MemoryError, Image.DecompressionBombError) as error:
+        raise _explain(error, name) from error
+    return image
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Let Pillow warn of nothing: a damaged tag that hinders no decoding is nobody's business."""
+    with _quiet, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 
 def image_from(
@@ -186,9 +208,7 @@ def _open_header(data: bytes, *, max_pixels: int, name: str) -> ImageFile.ImageF
             f"{name!r} is {'not a picture of a known kind' if data else 'empty'}.",
             hint=f"Give a {_KINDS} file.",
         )
-    with _quiet, warnings.catch_warnings():
-        # A damaged tag that does not hinder decoding is nobody's business.
-        warnings.simplefilter("ignore")
+    with quiet():
         image = decoder(io.BytesIO(data))
     sizes = [image.size]
     if isinstance(image, TiffImagePlugin.TiffImageFile):
@@ -223,8 +243,7 @@ def _load(image: ImageFile.ImageFile) -> None:
         image.load()
         return
     # A TIFF decoder reads its tags again at the end, and warns of damaged ones again.
-    with _quiet, warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with quiet():
         image.load()
 
 
@@ -274,7 +293,7 @@ def _from_pillow(value: Image.Image, *, max_pixels: int) -> Image.Image:
     try:
         value.load()
         return _upright(_rgb(value), _orientation(value))
-    except (*_DECODING_ERRORS, MemoryError) as error:
+    except (*DECODING_ERRORS, MemoryError) as error:
         explained = _explain(error, name)
         raise InvalidQueryError(explained.message, hint=explained.hint) from error
 
@@ -285,7 +304,7 @@ def _orientation_before_loading(image: ImageFile.ImageFile, data: bytes) -> int:
     # Tags may stand behind the pixels.
     try:
         return _orientation(PngImagePlugin.PngImageFile(io.BytesIO(_telling_chunks(data))))
-    except _DECODING_ERRORS:
+    except DECODING_ERRORS:
         return 1
 
 
@@ -303,11 +322,10 @@ def _telling_chunks(data: bytes) -> bytes:
 
 def _orientation(image: Image.Image) -> int:
     try:
-        with _quiet, warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with quiet():
             # Not image.getexif(), which decodes a PNG whose tags may stand behind its pixels.
             value = Image.Image.getexif(image).get(_ORIENTATION_TAG, 1)
-    except _DECODING_ERRORS:
+    except DECODING_ERRORS:
         # A camera's broken EXIF block must not cost the picture; it is taken as upright.
         return 1
     return value if isinstance(value, int) and value in _TURNS else 1

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -32,7 +32,8 @@ from florilegium.types import Collection, Record, Source
 logger = logging.getLogger(__name__)
 
 # Raised when loaders or the cutting of texts give other items than before.
-_LOADING_VERSION = 1
+_LOADING_VERSION = 2
+_MILLION = 1_000_000
 _T = TypeVar("_T")
 
 
@@ -127,14 +128,23 @@ def ingest(
             config=config,
             counts=counts,
             tell=_Teller(progress, total=len(plan.to_do)),
-            reader=Reader(root, by_suffix, encoder=index.encoder, known=plan.hashes()),
+            reader=Reader(
+                root,
+                by_suffix,
+                encoder=index.encoder,
+                known=plan.hashes(),
+                max_bytes=int(config.ingest.max_file_megabytes * _MILLION),
+            ),
             threads=threads,
         )
         hashes.complete(by_suffix, threads=threads)
     except KeyboardInterrupt:
         recover(index)
         interrupted = True
-    report = counts.report(scan, to_do=len(plan.to_do), started=started, interrupted=interrupted)
+    report = replace(
+        counts.report(scan, to_do=len(plan.to_do), started=started, interrupted=interrupted),
+        warnings=_warnings(index.catalog.missing_targets()),
+    )
     index.catalog.set_failures(report.failed)
     return report
 
@@ -324,6 +334,14 @@ def _write(
     for collection, some in records.items():
         index.store.upsert(collection, some)
     index.catalog.commit(entries, removed=gone)
+
+
+def _warnings(missing: Sequence[tuple[str, int, str]]) -> tuple[str, ...]:
+    return tuple(
+        f"{path!r} describes {count} {'file' if count == 1 else 'files'} that the index does not "
+        f"hold, such as {one!r}; the rest of it is used."
+        for path, count, one in missing
+    )
 
 
 def _same_stat(known: Source | None, seen: Seen) -> bool:

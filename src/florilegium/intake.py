@@ -15,18 +15,21 @@ from typing import TypeAlias
 
 from PIL import Image
 
+from florilegium.descriptions import read_descriptions
 from florilegium.encode import Loaded, encode_pictures, picture_key
 from florilegium.errors import SourceError, UnreadableFileError
 from florilegium.ids import hash_file
 from florilegium.index import Index
 from florilegium.protocols import Encoder, Loader
 from florilegium.read_ahead import ROOM, ReadAhead
+from florilegium.reading import read_source
 from florilegium.scan import Seen, check_unchanged
-from florilegium.types import Embeddings, Item, Modality, Source
+from florilegium.types import Description, Embeddings, Item, Modality, Source
 
 # Pictures wait for a full batch only up to this many pixels, so that big ones cost no more memory.
 _MOST_PIXELS = 48_000_000
 _BYTES_PER_PIXEL = 4  # in Pillow, of an RGB picture too
+_TOO_LARGE = "Split the file, or raise ingest.max_file_megabytes."
 _SPARE = 2  # shrinking to less than twice what the encoder sees would show in the result
 
 
@@ -45,6 +48,14 @@ class Failed:
     error: SourceError
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Content:
+    """What is in a file: items, or what it says of other files."""
+
+    items: tuple[Item, ...] = ()
+    descriptions: tuple[Description, ...] = ()
+
+
 Arrived: TypeAlias = Unchanged | Loaded | Failed
 
 
@@ -58,28 +69,31 @@ class Reader:
         *,
         encoder: Encoder,
         known: Mapping[str, str],
+        max_bytes: int,
     ) -> None:
         """Keep what is needed.
 
         Args:
             root: The library folder.
-            by_suffix: Which loader reads which files.
+            by_suffix: Which loader reads which files; others describe files.
             encoder: Whom pictures are prepared for.
             known: Content hashes by path; a file that still has its own is not loaded.
+            max_bytes: The most that a file which describes others may have.
         """
         self._root = root
         self._by_suffix = by_suffix
         self._encoder = encoder
         self._known = known
+        self._max_bytes = max_bytes
 
-    def read(self, seen: Seen) -> tuple[Source, tuple[Item, ...] | None]:
-        """Return a file with its items, or with None if it is known. Raises SourceError."""
+    def read(self, seen: Seen) -> tuple[Source, Content | None]:
+        """Return a file with what is in it, or with None if it is known. Raises SourceError."""
         source = self._source(seen)
         if self._known.get(seen.path) == source.content_hash:
             return source, None
-        items = tuple(self._loader(seen.path).load(source))
+        content = self._content(source)
         check_unchanged(source)
-        return source, items
+        return source, content
 
     def read_picture(self, item: Item) -> Image.Image:
         """Return the picture of an item as small as the encoder needs it. Raises SourceError."""
@@ -88,6 +102,12 @@ class Reader:
         image = self._loader(item.source.path).read_image(item, least_side=least_side)
         check_unchanged(item.source)
         return self._encoder.prepare_image(image)
+
+    def _content(self, source: Source) -> Content:
+        if Path(source.path).suffix.lower() in self._by_suffix:
+            return Content(items=tuple(self._loader(source.path).load(source)))
+        data = read_source(source, max_bytes=self._max_bytes, hint=_TOO_LARGE)
+        return Content(descriptions=read_descriptions(data, path=source.path))
 
     def _loader(self, path: str) -> Loader:
         return self._by_suffix[Path(path).suffix.lower()]
@@ -117,14 +137,14 @@ class _File:
         self.weight = seen.size
         self.pictures = 0
         self.rows: dict[str, Embeddings] = {}
-        self.loaded: tuple[Source, tuple[Item, ...]] | None = None
+        self.loaded: tuple[Source, Content] | None = None
         self.arrived: Arrived | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _Read:
     file: _File
-    outcome: tuple[Source, tuple[Item, ...] | None] | SourceError
+    outcome: tuple[Source, Content | None] | SourceError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -143,7 +163,7 @@ def weigh(result: Result) -> int:
         return _BYTES_PER_PIXEL * outcome.width * outcome.height
     if isinstance(outcome, SourceError):
         return 0
-    return _length(outcome[1] or ())
+    return _length(outcome[1]) if outcome[1] else 0
 
 
 class Intake:
@@ -229,19 +249,21 @@ class Intake:
                 self._encode()
 
     def _accept_file(
-        self, file: _File, outcome: tuple[Source, tuple[Item, ...] | None] | SourceError
+        self, file: _File, outcome: tuple[Source, Content | None] | SourceError
     ) -> None:
         if isinstance(outcome, SourceError):
             self._arrive(file, Failed(path=file.path, error=outcome))
             return
-        source, items = outcome
-        if items is None:
+        source, content = outcome
+        if content is None:
             self._arrive(file, Unchanged(source=source))
             return
-        self._weight += _length(items) - file.weight
-        file.weight = _length(items)
-        file.loaded = source, items
-        pictures = {picture_key(item): item for item in items if item.modality is Modality.IMAGE}
+        self._weight += _length(content) - file.weight
+        file.weight = _length(content)
+        file.loaded = source, content
+        pictures = {
+            picture_key(item): item for item in content.items if item.modality is Modality.IMAGE
+        }
         file.pictures = len(pictures)
         info = self._index.encoder.info
         known = self._index.cache.get(info.fingerprint, list(pictures), dim=info.dim)
@@ -286,8 +308,14 @@ class Intake:
 
     def _complete(self, file: _File) -> None:
         if file.loaded is not None and len(file.rows) == file.pictures:
-            source, items = file.loaded
-            self._arrive(file, Loaded(source=source, items=items, pictures=file.rows))
+            source, content = file.loaded
+            loaded = Loaded(
+                source=source,
+                items=content.items,
+                pictures=file.rows,
+                descriptions=content.descriptions,
+            )
+            self._arrive(file, loaded)
 
     def _arrive(self, file: _File, arrived: Arrived) -> None:
         # Of a file with several pictures, more than one may be broken.
@@ -310,5 +338,8 @@ class Intake:
             return _Picture(key=key, outcome=error)
 
 
-def _length(items: Sequence[Item]) -> int:
-    return sum(len(item.text) for item in items)
+def _length(content: Content) -> int:
+    fields = (pair for one in content.descriptions for pair in one.fields)
+    return sum(len(item.text) for item in content.items) + sum(
+        len(name) + len(value) for name, value in fields
+    )

@@ -8,11 +8,12 @@ from __future__ import annotations
 import html
 import posixpath
 import re
-from collections.abc import Iterator
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
 from typing import Final
 from urllib.parse import unquote
 
-from florilegium.types import Reference
+from florilegium.types import Reference, Span
 
 # Every repetition has a limit, and no character can be read in two ways, so that no text can
 # keep a search busy for long.
@@ -82,6 +83,22 @@ def resolve_target(raw: str, *, path: str) -> str | None:
     joined = posixpath.normpath(posixpath.join(folder, target.lstrip("/")))
     outside = joined == "." or joined == ".." or joined.startswith("../")
     return None if outside or joined == path else joined
+
+
+def by_chunk(
+    references: Sequence[tuple[int, Reference]], spans: Sequence[Span]
+) -> list[list[Reference]]:
+    """Return for each chunk the references that begin in it, each once.
+
+    What stands above the first chunk, as in front matter, counts as part of it.
+    """
+    starts = [span.start for span in spans]
+    found: list[list[Reference]] = [[] for _ in spans]
+    for offset, reference in references:
+        chunk = found[max(0, bisect_right(starts, offset) - 1)]
+        if reference not in chunk:
+            chunk.append(reference)
+    return found
 
 
 def plain_words(markdown: str) -> str:

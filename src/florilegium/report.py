@@ -22,7 +22,8 @@ class IngestReport:
     Every file seen is in exactly one of `added`, `updated`, `unchanged`, `failed` and, after
     Ctrl-C, `remaining`. `removed` are files that were indexed and are gone; `ignored` are files
     that no loader reads. `encoded` counts inputs that an encoder really ran on, the rest came from
-    the embedding cache.
+    the embedding cache. `warnings` are sentences on tables and sidecars that were read, but
+    describe files which are not in the index.
     """
 
     added: int = 0
@@ -35,6 +36,7 @@ class IngestReport:
     encoded: int = 0
     seconds: float = 0.0
     interrupted: bool = False
+    warnings: tuple[str, ...] = ()
 
     @property
     def seen(self) -> int:

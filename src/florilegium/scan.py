@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from florilegium.config import CONFIG_NAME, INDEX_FOLDER
+from florilegium.descriptions import is_sidecar, is_table, target_keys
 from florilegium.errors import IndexNotFoundError, UnreadableFileError
 from florilegium.report import FailedFile
 from florilegium.types import Source
@@ -20,7 +21,7 @@ _AGAIN = "Run `florilegium ingest` again when nobody writes to it."
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
-    """A file that a loader reads: its path relative to the folder with `/`, and its stat."""
+    """A file that is read: its path relative to the folder with `/`, and its stat."""
 
     path: str
     size: int
@@ -29,7 +30,7 @@ class Seen:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scan:
-    """All files of a folder, in order of their paths; `ignored` counts those no loader reads."""
+    """All files of a folder, in order of their paths; `ignored` counts those nobody reads."""
 
     files: tuple[Seen, ...]
     failed: tuple[FailedFile, ...]
@@ -39,7 +40,8 @@ class Scan:
 def scan_folder(root: Path, *, suffixes: Collection[str], exclude: Sequence[str]) -> Scan:
     """Return what lies in `root` and its subfolders; links to folders are not followed.
 
-    Hidden files and folders, the index and the settings are passed over.
+    Hidden files and folders, the index and the settings are passed over. Beside what a loader
+    reads, the files are sidecars that describe one of those, and tables of captions.
 
     Raises:
         IndexNotFoundError: There is no such folder.
@@ -48,6 +50,7 @@ def scan_folder(root: Path, *, suffixes: Collection[str], exclude: Sequence[str]
     _check_readable(root)
     files: list[Seen] = []
     failed: list[FailedFile] = []
+    others: list[Path] = []
     ignored = 0
 
     def note(error: OSError) -> None:
@@ -59,17 +62,27 @@ def scan_folder(root: Path, *, suffixes: Collection[str], exclude: Sequence[str]
         subfolders[:] = sorted(
             name for name in subfolders if not _left_out(inside / name, exclude, folder=True)
         )
-        for name in names:
-            path = inside / name
-            if _left_out(path, exclude) or name == CONFIG_NAME:
-                continue
-            if path.suffix.lower() not in suffixes:
-                ignored += 1
-                continue
-            try:
-                files.append(_look(root, path))
-            except OSError as error:
-                failed.append(_failure(path.as_posix(), error, "file"))
+        wanted = [
+            inside / name
+            for name in names
+            if not _left_out(inside / name, exclude) and name != CONFIG_NAME
+        ]
+        loaded = [path for path in wanted if path.suffix.lower() in suffixes]
+        described = {name for path in loaded for name in target_keys(path.name)}
+        telling = [
+            path
+            for path in wanted
+            if path.suffix.lower() not in suffixes
+            and (is_table(path.name) or is_sidecar(path.name, described))
+        ]
+        others += telling
+        ignored += len(wanted) - len(loaded) - len(telling)
+        _look_at(loaded, root=root, files=files, failed=failed)
+    if files or failed:
+        _look_at(others, root=root, files=files, failed=failed)
+    else:
+        # Without what they describe they are nothing that could be searched.
+        ignored += len(others)
     return Scan(
         files=tuple(sorted(files, key=lambda seen: seen.path)),
         failed=tuple(sorted(failed, key=lambda failure: failure.path)),
@@ -91,6 +104,16 @@ def _check_readable(root: Path) -> None:
             f"The folder {str(root)!r} cannot be read: {error.strerror}.",
             hint="Give yourself the right to read it, or choose another folder.",
         ) from error
+
+
+def _look_at(
+    paths: Sequence[Path], *, root: Path, files: list[Seen], failed: list[FailedFile]
+) -> None:
+    for path in paths:
+        try:
+            files.append(_look(root, path))
+        except OSError as error:
+            failed.append(_failure(path.as_posix(), error, "file"))
 
 
 def _look(root: Path, path: Path) -> Seen:

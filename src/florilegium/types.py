@@ -82,6 +82,8 @@ class Item:
 
     `text` is the chunk itself, or the card of a picture (the words that stand for it).
     `span` says where a chunk stands in its source; `width` and `height` are pixels as displayed.
+    `fields` are what is said of it, sorted pairs of a name in lower case and a value; a loader
+    gives those that stand in the file itself.
     """
 
     id: str
@@ -94,6 +96,19 @@ class Item:
     width: int | None = None
     height: int | None = None
     references: tuple[Reference, ...] = ()
+    fields: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Description:
+    """What a sidecar or a row of a table says of another file.
+
+    `target` is the path of that file in the library folder, or that path without its suffix;
+    `fields` are sorted pairs of a name in lower case and a value.
+    """
+
+    target: str
+    fields: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from florilegium.config import IngestConfig
-from florilegium.loaders import image, text
+from florilegium.loaders import html, image, text
 from florilegium.protocols import Loader
 from florilegium.testing.loader_contract import LoaderContract
 
@@ -58,3 +58,16 @@ class TestTextLoader(LoaderContract):
     def good_file(self) -> tuple[str, bytes]:
         paragraph = "Roses like the sun and a deep soil, and they are watered twice a week. " * 2
         return "rose.md", "\n\n".join(["# Roses", paragraph, paragraph, paragraph]).encode()
+
+
+class TestHtmlLoader(LoaderContract):
+    @pytest.fixture
+    def loader(self) -> Loader:
+        config = IngestConfig(chunk_tokens=32)
+        return html.open_loader("", config=config, count_tokens=count_words)
+
+    @pytest.fixture
+    def good_file(self) -> tuple[str, bytes]:
+        paragraph = "Roses like the sun and a deep soil, and they are watered twice a week. " * 2
+        body = f"<h1>Roses</h1>{f'<p>{paragraph}</p>' * 3}<img src='rose.jpg' alt='A rose'>"
+        return "rose.html", f"<html><title>Roses</title><body>{body}</body></html>".encode()

@@ -117,7 +117,9 @@ class Folder:
         batch_pictures: int = 16,
     ) -> Generator[Arrived]:
         """Give files out as they arrive."""
-        reader = Reader(self.root, self.by_suffix, encoder=self.encoder, known=known or {})
+        reader = Reader(
+            self.root, self.by_suffix, encoder=self.encoder, known=known or {}, max_bytes=1000
+        )
         with ReadAhead(weigh=weigh, threads=2) as ahead:
             intake = Intake(
                 [self.seen(name) for name in names],

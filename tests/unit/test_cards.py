@@ -4,7 +4,7 @@ import unicodedata
 
 import pytest
 
-from florilegium.cards import card_words, picture_name, title_words
+from florilegium.cards import caption, card_words, picture_name, title_words
 
 
 @pytest.mark.parametrize(
@@ -55,3 +55,23 @@ def test_a_picture_is_called_by_its_stem_or_its_nearest_folder_with_words(
     path: str, name: str
 ) -> None:
     assert picture_name(path) == name
+
+
+def test_a_caption_has_the_words_of_path_links_and_fields_in_this_order() -> None:
+    fields = (
+        ("caption", "By the gate"), ("creator", "Ana"), ("keywords", "old"), ("keywords", "thorny"),
+        ("label", "Rosa gallica"), ("title", "Velvet"),
+    )  # fmt: skip
+
+    assert caption("roses/IMG_1.jpg", ["in June"], fields) == (
+        "roses\nin June\nVelvet\nBy the gate\nold, thorny\nRosa gallica"
+    )
+
+
+def test_what_was_said_is_not_said_again_but_parts_of_words_are_no_words() -> None:
+    fields = (
+        ("caption", "A DOG  rose."), ("caption", "a dog rose"), ("keywords", "dog rose"),
+        ("keywords", "do"), ("label", "Roses"), ("title", "..."),
+    )  # fmt: skip
+
+    assert caption("roses/a.jpg", ["a dog rose", ""], fields) == "roses a\na dog rose\ndo"

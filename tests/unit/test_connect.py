@@ -12,10 +12,11 @@ import pytest
 from florilegium import connect as connecting
 from florilegium.cache import EmbeddingCache
 from florilegium.connect import connect
+from florilegium.entries import Entry
 from florilegium.errors import EncoderError
 from florilegium.index import Index
 from florilegium.testing.encoder import FakeEncoder
-from florilegium.types import Embeddings, Link, Modality, Purpose
+from florilegium.types import Description, Embeddings, Link, Modality, Purpose, Source
 from tests.unit.test_encode import CONFIG, Desk, Encoder, NamingEncoder, paint, write
 
 ENGLISH = frozenset({"en"})
@@ -259,3 +260,49 @@ def test_more_cards_than_are_renewed_at_a_time_are_all_renewed(
     assert connected(desk.index) == 5
 
     assert sorted(recorded(desk.index)) == names
+
+
+# -- fields --
+
+
+def describe(desk: Desk, target: str, **fields: str) -> None:
+    """Let a table say something of a picture."""
+    table = Source(root=desk.root, path="captions.csv", size=1, modified_ns=1, content_hash="t")
+    said = Description(target=target, fields=tuple(sorted(fields.items())))
+    desk.index.catalog.commit([
+        Entry(source=table, items=(), labels={}, records={}, descriptions=(said,))
+    ])  # fmt: skip
+
+
+def test_what_is_said_of_a_picture_is_its_card_and_is_renewed_when_it_changes(desk: Desk) -> None:
+    take_in(desk, paint(desk, "IMG_1.png"))
+    describe(desk, "IMG_1.png", caption="a velvet rose", creator="Ana")
+    assert connected(desk.index) == 1
+    before = cards(desk.index)
+    describe(desk, "IMG_1.png", caption="a white rose")
+
+    assert connected(desk.index) == 1
+    assert before == {"IMG_1.png": "a velvet rose"}
+    assert cards(desk.index) == {"IMG_1.png": "a white rose"}
+    assert found(desk.index, "velvet") == []
+
+
+def test_a_long_caption_has_a_record_for_each_window_and_a_shorter_one_fewer(
+    tmp_path: Path, desks: list[Desk]
+) -> None:
+    few = Encoder(dim=32, max_text_tokens=16)
+    desks.append(Desk(tmp_path, encoder=Encoder(dim=16), text_encoder=few))
+    desk = desks[-1]
+    take_in(desk, paint(desk, "IMG_1.png"))
+    long = " ".join(f"Rose number {number} is red." for number in range(9))
+    describe(desk, "IMG_1.png", caption=long)
+
+    connected(desk.index)
+
+    ids = desk.index.catalog.record_ids()[desk.index.cards]
+    assert len(ids) > 2
+    assert all(few.count_tokens(text) <= 16 for text in few.texts)
+    assert "".join(few.texts).replace(" ", "") == long.replace(" ", "")
+    describe(desk, "IMG_1.png", caption="Short.")
+    connected(desk.index)
+    assert len(desk.index.catalog.record_ids()[desk.index.cards]) == 1

@@ -100,3 +100,21 @@ def test_what_is_no_text_is_refused(data: bytes) -> None:
         decode_text(data, name="notes.txt")
 
     assert caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("declared", "encoding", "text"),
+    [
+        ("GBK", "gb18030", "玫瑰"),
+        ("latin1", "cp1252", "Ÿ ¹ ¤"),
+        ("koi8-r", "koi8-r", "роза"),
+        ("iso-2022-jp", "iso2022_jp", "バラ"),
+        ("iso-8859-1", "utf-8", "Rosé"),
+        ("utf-16", "utf-8", "Rosé"),
+        ("rot13", "utf-8", "Rosé"),
+    ],
+)
+def test_a_declared_encoding_is_believed_where_the_bytes_allow_it(
+    declared: str, encoding: str, text: str
+) -> None:
+    assert decode_text(text.encode(encoding), declared=declared) == text

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from florilegium.ids import hash_bytes, hash_file, item_id, record_id, sha256_file
+from florilegium.ids import hash_bytes, hash_file, item_id, item_of, record_id, sha256_file
 
 
 @pytest.mark.parametrize(
@@ -51,6 +51,10 @@ def test_a_path_that_is_no_unicode_has_an_id() -> None:
 
 def test_the_id_of_a_record_begins_with_its_items() -> None:
     assert record_id("abc", "window", 2) == "abc:window:2"
+
+
+def test_a_record_tells_its_item() -> None:
+    assert item_of(record_id("a:b", "card", 12)) == "a:b"
 
 
 def test_the_sha256_of_a_file_is_the_one_that_hubs_give(tmp_path: Path) -> None:

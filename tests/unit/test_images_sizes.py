@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import io
+import warnings
+import zlib
+
 import numpy as np
 import pytest
 from PIL import Image, ImageCms, ImageFile, TiffImagePlugin, WebPImagePlugin
 
 from florilegium.errors import FileTooLargeError, UnreadableFileError
-from florilegium.images import open_image, read_size
+from florilegium.images import open_image, open_tags, quiet, read_size
 from tests.unit.test_images import FILES, chunk, encoded, noise
 
 LIMIT = 2_000_000
@@ -222,3 +226,38 @@ def test_the_limit_is_that_of_the_whole_picture() -> None:
 
     with pytest.raises(FileTooLargeError, match="120 × 80"):
         open_image(data, max_pixels=9599, name="photo", least_side=8)
+
+
+# -- tags --
+
+
+def test_tags_behind_the_pixels_of_a_png_are_read_without_its_pixels() -> None:
+    stream = io.BytesIO()
+    Image.new("RGB", (64, 64)).save(stream, "PNG")
+    text = b"Title\0A rose"
+    chunk = len(text).to_bytes(4) + b"tEXt" + text + zlib.crc32(b"tEXt" + text).to_bytes(4)
+    data = stream.getvalue()
+    pixels, end = data.index(b"IDAT") - 4, data.index(b"IEND") - 4
+
+    whole = data[:end] + chunk + data[end:]
+    torn = whole[: pixels + 8] + b"\0" * (end - pixels - 8) + whole[end:]
+
+    for one in (whole, torn):
+        assert open_tags(one, max_pixels=10_000, name="rose.png").info["Title"] == "A rose"
+
+
+def test_tags_of_what_is_no_picture_or_too_large_raise_as_its_size_does() -> None:
+    stream = io.BytesIO()
+    Image.new("RGB", (64, 64)).save(stream, "PNG")
+
+    with pytest.raises(FileTooLargeError):
+        open_tags(stream.getvalue(), max_pixels=100, name="rose.png")
+    with pytest.raises(UnreadableFileError, match=r"rose\.png"):
+        open_tags(b"rose", max_pixels=100, name="rose.png")
+
+
+def test_no_warning_comes_through_where_it_is_quiet() -> None:
+    with quiet():
+        warnings.warn("Corrupt EXIF data", stacklevel=1)
+    with pytest.warns(UserWarning, match="loud"):
+        warnings.warn("loud", stacklevel=1)

@@ -254,3 +254,35 @@ def test_what_failed_is_in_the_order_of_paths(tmp_path: Path) -> None:
         (tmp_path / name).symlink_to("gone")
 
     assert [failure.path for failure in scan(tmp_path).failed] == ["a.txt", "b.txt", "c.txt"]
+
+
+def test_sidecars_of_what_is_here_are_seen_and_others_are_other_files(tmp_path: Path) -> None:
+    write(tmp_path, "a.jpg", "a.json", "a.jpg.xmp", "b.json", "sub/a.json", "package.json")
+
+    found = scan(tmp_path)
+
+    assert paths(found) == ["a.jpg", "a.jpg.xmp", "a.json"]
+    assert found.ignored == 3
+
+
+def test_tables_are_seen_in_any_folder_that_is_not_left_out(tmp_path: Path) -> None:
+    write(tmp_path, "a.jpg", "x/captions.csv", "Metadata.jsonl", "y/captions.tsv", "words.csv")
+
+    found = scan(tmp_path, exclude=["y/*"])
+
+    assert paths(found) == ["Metadata.jsonl", "a.jpg", "x/captions.csv"]
+    assert found.ignored == 1
+
+
+def test_a_loader_of_the_same_ending_comes_first(tmp_path: Path) -> None:
+    write(tmp_path, "b.json", "captions.csv")
+
+    found = scan_folder(tmp_path, suffixes={".json", ".csv"}, exclude=())
+
+    assert paths(found) == ["b.json", "captions.csv"]
+
+
+def test_tables_without_anything_to_describe_are_other_files(tmp_path: Path) -> None:
+    write(tmp_path, "captions.csv")
+
+    assert scan(tmp_path) == Scan(files=(), failed=(), ignored=1)

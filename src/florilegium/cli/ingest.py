@@ -100,6 +100,8 @@ def print_report(report: IngestReport) -> None:
     print_table(_counts(report))
     if report.failed:
         print_table(_failures(report.failed))
+    for warning in report.warnings:
+        talk(clean(warning))
 
 
 def finish(report: IngestReport) -> None:

@@ -69,6 +69,7 @@ def report_to_json(report: IngestReport) -> Json:
         "seconds": round(report.seconds, 3),
         "interrupted": report.interrupted,
         "failed": [_failed(file) for file in report.failed],
+        "warnings": list(report.warnings),
     }
 
 

@@ -1,4 +1,4 @@
-"""Pictures: one file, one item, whose text is the words of its path.
+"""Pictures: one file, one item, whose text is the words of its path, with what it says of itself.
 
 Knows limits of size and how bytes are read; what a picture looks like is known to `images`.
 """
@@ -14,6 +14,7 @@ from florilegium.cards import card_words, title_words
 from florilegium.config import IngestConfig
 from florilegium.ids import item_id
 from florilegium.images import open_image, read_size
+from florilegium.metadata import read_metadata
 from florilegium.protocols import Loader
 from florilegium.reading import read_source
 from florilegium.types import Item, Modality, Source
@@ -49,6 +50,7 @@ class ImageLoader:
             text=card_words(source.path),
             width=width,
             height=height,
+            fields=read_metadata(data, max_pixels=self._max_pixels, name=source.path),
         )
 
     def read_image(self, item: Item, *, least_side: int | None = None) -> Image.Image:

@@ -7,8 +7,7 @@ own modules.
 from __future__ import annotations
 
 import re
-from bisect import bisect_right
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import PurePosixPath
 from typing import Final
 
@@ -23,8 +22,8 @@ from florilegium.front_matter import FrontMatter, find_front_matter
 from florilegium.ids import item_id
 from florilegium.protocols import Loader
 from florilegium.reading import read_source
-from florilegium.references import find_references, plain_words
-from florilegium.types import Item, Modality, Reference, Source, Span
+from florilegium.references import by_chunk, find_references, plain_words
+from florilegium.types import Item, Modality, Source, Span
 
 __all__ = ["TextLoader", "decode_text", "open_loader"]
 
@@ -67,7 +66,7 @@ class TextLoader:
         # What is blanked out keeps its length, so that offsets stay true.
         body = _blank(text[: matter.end]) + text[matter.end :]
         spans = self._split(text, body)
-        references = _by_chunk(find_references(text, path=source.path), spans)
+        references = by_chunk(find_references(text, path=source.path), spans)
         title = matter.title or _heading(body, is_markdown=is_markdown) or title_words(source.path)
         for ordinal, span in enumerate(spans):
             yield Item(
@@ -124,22 +123,6 @@ def _heading(text: str, *, is_markdown: bool) -> str:
 
 def _blank(text: str) -> str:
     return re.sub(r"[^\n]", " ", text)
-
-
-def _by_chunk(
-    references: Sequence[tuple[int, Reference]], spans: Sequence[Span]
-) -> list[list[Reference]]:
-    """Return for each chunk the references that begin in it, each once.
-
-    What stands above the first chunk, in front matter, counts as part of it.
-    """
-    starts = [span.start for span in spans]
-    found: list[list[Reference]] = [[] for _ in spans]
-    for offset, reference in references:
-        chunk = found[max(0, bisect_right(starts, offset) - 1)]
-        if reference not in chunk:
-            chunk.append(reference)
-    return found
 
 
 _: type[Loader] = TextLoader

@@ -131,3 +131,16 @@ def test_the_progress_bar_shows_counts_rate_and_file(
     assert out == ""
     for part in ("5/8", "2.5/s", "1 failed", "roses/rose.png"):
         assert part in err
+
+
+def test_warnings_are_told_beside_the_report_and_change_no_exit_code(
+    run: Run, folder: Path
+) -> None:
+    (folder / "captions.csv").write_text("file,text\nnowhere.jpg,A rose\n", encoding="utf-8")
+
+    result = run("ingest")
+
+    assert result.exit_code == 0
+    assert "nowhere.jpg" in result.stderr
+    assert "nowhere.jpg" not in result.stdout
+    assert "nowhere.jpg" in json.loads(run("ingest", "--json").stdout)["warnings"][0]

@@ -23,6 +23,7 @@ TESTED_ELSEWHERE = {
     "testing/encoder_contract.py": "a suite; tests/contract/test_encoders.py runs it",
     "testing/store.py": "a suite; tests/contract/test_stores.py runs it",
     "testing/chat_contract.py": "a suite; tests/contract/test_chat_models.py runs it",
+    "testing/reranker_contract.py": "a suite; tests/contract/test_rerankers.py runs it",
     "testing/loader_contract.py": "a suite; tests/contract/test_loaders.py runs it",
 }
 

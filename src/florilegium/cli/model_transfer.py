@@ -40,6 +40,7 @@ from florilegium.model_records import (
     RERANKER_KINDS,
     FolderRecord,
     ModelKind,
+    section_of,
 )
 from florilegium.models import InstalledModel
 from florilegium.types import Precision
@@ -178,7 +179,8 @@ def show_model(model: InstalledModel, *, as_json: bool) -> None:
     record = model.record
     data: dict[str, object] = {"name": model.name, "folder": str(model.folder)}
     if isinstance(record, FolderRecord):
-        data |= {"chat_model": model.backend, "files": [file.path for file in record.files]}
+        key = "reranker" if section_of(record.kind) == "rerank" else "chat_model"
+        data |= {key: model.backend, "files": [file.path for file in record.files]}
     else:
         data |= {
             "encoder": model.backend,
@@ -214,7 +216,7 @@ def _say(pulled: PulledModel) -> None:
     if card is None:
         talk(f"licence: {model.record.origin.get('licence', 'not known')}")
     if isinstance(model.record, FolderRecord):
-        talk("checked by sizes and hashes only, since a chat model has no self-test")
+        talk("checked by sizes and hashes only, since only encoders have a self-test")
     if pulled.kept and card and card.revision not in {None, revision}:
         talk(f"its card names revision {card.revision} by now; what is there is kept")
 

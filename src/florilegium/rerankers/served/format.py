@@ -7,7 +7,6 @@ Knows no connection.
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
@@ -20,6 +19,7 @@ from florilegium.types import Scores
 Form = Literal["documents", "texts"]
 Json = dict[str, Any]
 
+_LARGEST = float(np.finfo(np.float32).max)
 _HINT = "Check that rerank.base_url is a server that reranks."
 _LISTS = ("results", "data")
 _SCORES = ("relevance_score", "score")
@@ -90,9 +90,9 @@ def _read_entry(entry: object, *, count: int, server: str, secret: str) -> tuple
     score = next((entry[key] for key in _SCORES if key in entry), None)
     if not isinstance(score, (int, float)) or isinstance(score, bool):
         raise _wrong(server, f"no number as the score of text {index}")
-    if not math.isfinite(value := float(np.float32(score))):
+    if not abs(score) <= _LARGEST:  # so that NaN is refused, too
         raise _wrong(server, f"{score} as the score of text {index}")
-    return index, value
+    return index, float(score)
 
 
 def _wrong(server: str, what: str) -> RerankError:

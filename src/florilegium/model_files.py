@@ -142,7 +142,8 @@ def choose_files(
             raise _useless(repository, "--file", "an encoder")
         return select_files(repository, tuple(dict.fromkeys(("fp32", *wish.precisions))))
     if wish.precisions:
-        raise _useless(repository, "--precision", "no encoder")
+        what = "a reranker" if kind == "cross_encoder" else "a chat model"
+        raise _useless(repository, "--precision", what)
     if kind == "cross_encoder":
         return _with_graphs(repository, [_require_graph(repository, wish.patterns)])
     patterns = list(wish.patterns)

@@ -59,7 +59,7 @@ def export(folder: Path, family: Family, model: Any) -> None:
     axes = {name: {0: "batch", 1: "length"} for name in names}
     model.config._attn_implementation = "eager"
     torch.onnx.export(
-        Logits(), tuple([example] * len(names)), str(folder / "onnx/model.onnx"),
+        Logits().eval(), tuple([example] * len(names)), str(folder / "onnx/model.onnx"),
         input_names=names, output_names=["logits"], opset_version=17, dynamo=False,
         dynamic_axes={**axes, "logits": {0: "batch"}},
     )  # fmt: skip

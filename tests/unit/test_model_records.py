@@ -15,6 +15,7 @@ from florilegium.model_records import (
     FolderRecord,
     read_folder_record,
     read_kind,
+    section_of,
     write_folder_record,
 )
 from tests.unit.installed import install
@@ -108,3 +109,19 @@ def test_an_encoder_does_not_take_the_record_of_a_chat_model_for_its_own(tmp_pat
         read_record(tmp_path / "tiny--chat" / RECORD_NAME)
 
     assert 'chat.name = "llama_cpp:tiny--chat"' in str(caught.value.hint)
+
+
+@pytest.mark.parametrize(
+    ("kind", "section"),
+    [("onnx_clip", "encoder"), ("mc_llava", "chat"), ("cross_encoder", "rerank")],
+)
+def test_each_kind_has_its_section_of_the_settings(kind: str, section: str) -> None:
+    assert section_of(kind) == section
+
+
+def test_a_reranker_has_a_record_like_a_chat_model(file: Path) -> None:
+    record = replace(RECORD, kind="cross_encoder")
+    write_folder_record(file, record)
+
+    assert read_folder_record(file) == record
+    assert read_kind(file) == "cross_encoder"

@@ -80,7 +80,7 @@ def test_languages_are_those_of_the_record_or_of_the_card(tmp_path: Path) -> Non
         folder / RECORD_NAME,
         FolderRecord(id="tiny", kind="cross_encoder", files=(), languages=("en",)),
     )
-    assert read_folder(folder).languages == {"en"}
+    assert read_folder(folder).languages == frozenset({"en"})
 
     named = write_tiny_reranker(tmp_path / "bge-reranker-base")
-    assert read_folder(named).languages == {"zh", "en"}
+    assert read_folder(named).languages == frozenset({"zh", "en"})

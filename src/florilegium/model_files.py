@@ -23,7 +23,7 @@ from florilegium.errors import WeightsNotFoundError
 from florilegium.model_cards import ModelCard, PinnedFile
 from florilegium.model_hub import HubFile, Repository
 from florilegium.model_records import ChatKind, FolderKind, ModelKind
-from florilegium.rerankers.cross_encoder.layouts import find_graph
+from florilegium.rerankers.cross_encoder.layouts import find_graph, require_graph
 from florilegium.types import Precision
 
 CONFIG = "config.json"
@@ -117,7 +117,7 @@ def judge_config(repository: Repository, config: Mapping[str, Any]) -> FolderKin
     names = config.get("architectures")
     architectures = [str(name) for name in names] if isinstance(names, list) else []
     if any(name.endswith(_SCORING) for name in architectures):
-        _require_graph(repository)
+        _reranker_graph(repository)
         return "cross_encoder"
     if architectures and not any(name.endswith(_GENERATIVE) for name in architectures):
         raise WeightsNotFoundError(
@@ -145,7 +145,7 @@ def choose_files(
         what = "a reranker" if kind == "cross_encoder" else "a chat model"
         raise _useless(repository, "--precision", what)
     if kind == "cross_encoder":
-        return _with_graphs(repository, [_require_graph(repository, wish.patterns)])
+        return _with_graphs(repository, [_reranker_graph(repository, wish.patterns)])
     patterns = list(wish.patterns)
     if not patterns and kind == "llama_cpp":
         # The card has chosen one of many quantizations.
@@ -279,20 +279,11 @@ def _find_graphs(repository: Repository, precision: Precision) -> tuple[str, str
     return pair
 
 
-def _require_graph(repository: Repository, patterns: Sequence[str] = ()) -> str:
-    """Return the graph of a reranker: the one that is called like a pattern, else in fp32."""
+def _reranker_graph(repository: Repository, patterns: Sequence[str] = ()) -> str:
     paths = {file.path for file in repository.files}
     if patterns:
         paths = {path for path in paths if any(is_matched(path, each) for each in patterns)}
-    graph = find_graph(paths)
-    if graph is None:
-        raise WeightsNotFoundError(
-            f"The repository {repository.name!r} has no ONNX graph of a reranker"
-            f"{f' that is called like {patterns[0]!r}' if patterns else ''}.",
-            hint="Choose one with onnx/model.onnx, such as that of a card; "
-            "`florilegium models list` shows them.",
-        )
-    return graph
+    return require_graph(paths, repository=repository.name, asked=", ".join(patterns))
 
 
 def _select_gguf(repository: Repository, patterns: Sequence[str]) -> list[str]:

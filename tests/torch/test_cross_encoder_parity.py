@@ -76,7 +76,7 @@ def reference(folder: Path, family: Family, model: Any, text: str) -> float:
         model_max_length=MAX_TOKENS,
     )
     inputs = tokenizer(
-        QUERY, text, truncation="only_second", max_length=MAX_TOKENS, padding=False,
+        [QUERY], [text], truncation="only_second", max_length=MAX_TOKENS, padding=False,
         return_tensors="pt", return_token_type_ids=family == "bert",
     )  # fmt: skip
     with torch.inference_mode():

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
-from florilegium.rerankers.cross_encoder.layouts import GRAPHS, find_graph
+import pytest
+
+from florilegium.errors import WeightsNotFoundError
+from florilegium.rerankers.cross_encoder.layouts import GRAPHS, find_graph, require_graph
 
 
 def test_the_graph_in_fp32_is_taken_before_smaller_ones() -> None:
@@ -19,3 +22,10 @@ def test_towers_of_an_encoder_are_no_graph_of_a_reranker() -> None:
 
 def test_every_graph_is_named_once() -> None:
     assert len(set(GRAPHS)) == len(GRAPHS)
+
+
+def test_a_repository_without_a_graph_is_named() -> None:
+    assert require_graph(["model.onnx"], repository="a/b", asked="") == "model.onnx"
+
+    with pytest.raises(WeightsNotFoundError, match=r"'a/b' has no .* called like '\*q4\*'"):
+        require_graph(["README.md"], repository="a/b", asked="*q4*")

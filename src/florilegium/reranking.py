@@ -79,8 +79,10 @@ def _contributions(
 def _add(one: Fused, contribution: Contribution | None) -> Fused:
     if contribution is None:
         return one
-    return replace(
-        one,
+    return Fused(
+        item_id=one.item_id,
+        modality=one.modality,
         fused=one.fused + contribution.weight * contribution.z,
+        score=one.score,
         contributions=(*one.contributions, contribution),
     )

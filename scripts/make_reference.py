@@ -111,6 +111,11 @@ They read the question, the texts and the pictures that were found, and write th
 the backend that opens them. Files in GGUF are quantized, and come with the projector that reads
 pictures.
 """
+RERANKERS_INTRO = """\
+## Rerankers
+
+They read a query and a text together: [rerank](../how-to/rerank.md). Sizes are of fp32.
+"""
 
 
 def main() -> None:
@@ -184,6 +189,7 @@ def make_models_page() -> str:
     cards = read_cards()
     encoders = [card for card in cards if card.encoder]
     chat_models = [card for card in cards if card.chat_model]
+    rerankers = [card for card in cards if card.reranker]
     rows = ["", "## Where they come from"]
     for card in cards:
         rows += ["", f"### `{card.name}`", "", *_card_lines(card)]
@@ -193,7 +199,10 @@ def make_models_page() -> str:
         *_encoder_rows(encoders),
         "",
         CHAT_MODELS_INTRO,
-        *_chat_model_rows(chat_models),
+        *_rows_of_kinds(chat_models),
+        "",
+        RERANKERS_INTRO,
+        *_rows_of_kinds(rerankers),
         *rows,
     ]
     return HEAD + "\n".join(parts) + "\n"
@@ -211,7 +220,7 @@ def _encoder_rows(cards: list[ModelCard]) -> list[str]:
     return [*rows, "", f"Sources: {'; '.join(sources)}."]
 
 
-def _chat_model_rows(cards: list[ModelCard]) -> list[str]:
+def _rows_of_kinds(cards: list[ModelCard]) -> list[str]:
     rows = [_row("name", "model", "size", "kind", "languages"), "|---|---|--:|---|---|"]
     return rows + [_row(*_card_cells(card, f"`{card.kind}`")) for card in cards]
 

@@ -1,4 +1,4 @@
-"""A chat server on loopback that does what a script tells it to, be it right or wrong.
+"""A server on loopback that chats or reranks as a script tells it to, be it right or wrong.
 
 Plain sockets: what breaks off, stalls or garbles cannot be said with a web framework.
 """
@@ -24,6 +24,7 @@ from florilegium.chat_models.openai.probe import NUMBERS, SIDE, draw_number
 Json = dict[str, Any]
 PATIENCE = 10.0  # seconds until a test that hangs is a test that fails
 PAUSE = 0.02
+_PATHS = ("/v1/chat/completions", "/v1/rerank", "/rerank")
 EVENTS = {"Content-Type": "text/event-stream", "Transfer-Encoding": "chunked"}
 
 
@@ -202,7 +203,7 @@ def _drawn() -> tuple[tuple[int, ...], np.ndarray[Any, Any]]:
 
 
 class MisbehavingServer:
-    """Answer each request for a chat completion with the next behaviour of the script.
+    """Answer each request for a chat completion or scores with the next behaviour of the script.
 
     The last behaviour stays. `models` is what `/v1/models` answers; None has no such page.
     """
@@ -225,7 +226,7 @@ class MisbehavingServer:
 
     @property
     def asked(self) -> list[Request]:
-        """The requests for chat completions."""
+        """The requests for chat completions or scores."""
         return [request for request in self.received if request.method == "POST"]
 
     def __enter__(self) -> Self:
@@ -265,7 +266,7 @@ class MisbehavingServer:
         self._open.discard(connection)
 
     def _behaviour(self, request: Request) -> Behaviour:
-        if request.method == "POST" and request.path.startswith("/v1/chat/completions"):
+        if request.method == "POST" and request.path.startswith(_PATHS):
             return self.script.pop(0) if len(self.script) > 1 else self.script[0]
         if request.path.startswith("/v1/models") and self.models is not None:
             return refuses(self.models_status, self.models)

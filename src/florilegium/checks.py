@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from PIL import Image
 
 from florilegium.errors import ChatError, FlorilegiumError
-from florilegium.protocols import ChatModel, Described, Encoder, Tuned
+from florilegium.protocols import ChatModel, Described, Encoder, Reranker, Tuned
 from florilegium.streams import closing_stream
 from florilegium.thinking import without_thoughts
 from florilegium.types import ChatOptions, Message, Modality, TextPart
@@ -64,3 +64,22 @@ def try_chat_model(chat_model: ChatModel, *, max_tokens: int) -> str:
             hint="Try another model, or look into the log of its server.",
         )
     return f"{found}; replied in {time.perf_counter() - started:.1f} s"
+
+
+def check_reranker(find: Callable[[], Reranker | None]) -> list[Check]:
+    """Return how the reranker is that `find` opens; nothing if it opens none."""
+    try:
+        reranker = find()
+    except FlorilegiumError as error:
+        return [Check(name="reranker", ok=False, message=error.message, hint=error.hint)]
+    return [] if reranker is None else [attempt("reranker", lambda: try_reranker(reranker))]
+
+
+def try_reranker(reranker: Reranker) -> str:
+    """Have a text scored, and say what did it and how soon. Raises FlorilegiumError."""
+    started = time.perf_counter()
+    reranker.score("What is red?", ["The rose is red."])
+    seconds = time.perf_counter() - started
+    found = reranker.info
+    tokens = "" if found.max_tokens is None else f", {found.max_tokens} tokens"
+    return f"{found.id}{tokens}; scored in {seconds:.1f} s"

@@ -10,11 +10,12 @@ import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 
 import platformdirs
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
+from florilegium.config_sections import ADDRESS, KeyedSection, RerankConfig, Section
 from florilegium.errors import ConfigError
 from florilegium.profiles import PROFILES, ProfileName
 
@@ -23,18 +24,19 @@ CONFIG_NAME = "florilegium.toml"
 ENVIRONMENT_PREFIX = "FLORILEGIUM_"
 
 # Settings into which a key may be put by mistake: what they hold is never repeated.
+_KEYED_SECTIONS = ("chat", "rerank")
 _MAY_HOLD_SECRETS = {
-    "chat.api_key_env": "the name of an environment variable",
-    "chat.base_url": "an address without blanks, user name and password",
+    f"{section}.{key}": what
+    for section in _KEYED_SECTIONS
+    for key, what in (
+        ("api_key_env", "the name of an environment variable"),
+        ("base_url", "an address without blanks, user name and password"),
+    )
 }
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class EncoderConfig(_Section):
+class EncoderConfig(Section):
     """The encoder that crosses modalities: pictures and texts in one space."""
 
     name: str = Field("starter", description="Backend of the image-text encoder, `kind:model`.")
@@ -55,7 +57,7 @@ class EncoderConfig(_Section):
     )
 
 
-class TextEncoderConfig(_Section):
+class TextEncoderConfig(Section):
     """The encoder that compares texts with texts."""
 
     name: str = Field("minilm", description="Backend of the text encoder, `kind:model`.")
@@ -65,13 +67,13 @@ class TextEncoderConfig(_Section):
     )
 
 
-class StoreConfig(_Section):
+class StoreConfig(Section):
     """Where vectors are kept."""
 
     name: str = Field("chroma", description="Backend of the vector store.")
 
 
-class IngestConfig(_Section):
+class IngestConfig(Section):
     """How files become items."""
 
     max_image_megapixels: float = Field(
@@ -95,7 +97,7 @@ class IngestConfig(_Section):
     )
 
 
-class RetrievalConfig(_Section):
+class RetrievalConfig(Section):
     """How search ranks."""
 
     top_k: int = Field(8, ge=1, le=1000, description="Hits that a search returns.")
@@ -107,19 +109,14 @@ class RetrievalConfig(_Section):
     )
 
 
-class ChatConfig(_Section):
+class ChatConfig(KeyedSection):
     """How questions are answered."""
 
     name: str = Field("extractive", description="Backend of the chat model, `kind:model`.")
     base_url: str = Field(
         "",
-        pattern=r"^[^@\s]*$",
+        pattern=ADDRESS,
         description="Address of an OpenAI-compatible server, e.g. `http://localhost:11434/v1`.",
-    )
-    api_key_env: str = Field(
-        "",
-        pattern=r"^([A-Za-z_][A-Za-z0-9_]*)?$",
-        description="Name of the environment variable that holds the server's key.",
     )
     timeout: float = Field(
         120.0, gt=0, le=3600, description="Longest wait for the next piece of a reply, in seconds."
@@ -162,25 +159,8 @@ class ChatConfig(_Section):
         0.5, description="Evidence below this is refused, from 0 (answer always) to 1."
     )
 
-    _api_key: SecretStr | None = PrivateAttr(None)
 
-    @property
-    def api_key(self) -> SecretStr | None:
-        """The value of the variable that `api_key_env` names, as `load_settings` found it."""
-        return self._api_key
-
-    def with_api_key(self, key: SecretStr) -> Self:
-        """Return a copy that holds this key."""
-        copy = self.model_copy()
-        copy._api_key = key
-        return copy
-
-    def __getstate__(self) -> dict[Any, Any]:
-        """Return what is pickled, which is everything but the key."""
-        return {**super().__getstate__(), "__pydantic_private__": {"_api_key": None}}
-
-
-class Config(_Section):
+class Config(Section):
     """All settings of a library."""
 
     profile: ProfileName = Field(
@@ -191,6 +171,7 @@ class Config(_Section):
     store: StoreConfig = StoreConfig()
     ingest: IngestConfig = IngestConfig()
     retrieval: RetrievalConfig = RetrievalConfig()
+    rerank: RerankConfig = RerankConfig()
     chat: ChatConfig = ChatConfig()
 
 
@@ -292,18 +273,25 @@ def _read_toml(file: Path) -> dict[str, Any]:
 def _with_secrets(
     config: Config, variables: Mapping[str, str], origins: Mapping[str, str]
 ) -> Config:
-    name = config.chat.api_key_env
-    if not name:
-        return config
-    key = variables.get(name, "").strip()
+    for name in _KEYED_SECTIONS:
+        section: KeyedSection = getattr(config, name)
+        if variable := section.api_key_env:
+            key = _read_key(variable, variables, setting=f"{name}.api_key_env", origins=origins)
+            config = config.model_copy(update={name: section.with_api_key(key)})
+    return config
+
+
+def _read_key(
+    variable: str, variables: Mapping[str, str], *, setting: str, origins: Mapping[str, str]
+) -> SecretStr:
+    key = variables.get(variable, "").strip()
     if not key:
-        origin = origins.get("chat.api_key_env", "a default")
         raise ConfigError(
-            f"The setting 'chat.api_key_env' (from {origin}) names the environment variable "
-            f"{name!r}, which is not set.",
-            hint=f"Set {name} to the key of the server, or take the setting out.",
+            f"The setting {setting!r} (from {origins.get(setting, 'a default')}) names the "
+            f"environment variable {variable!r}, which is not set.",
+            hint=f"Set {variable} to the key of the server, or take the setting out.",
         )
-    return config.model_copy(update={"chat": config.chat.with_api_key(SecretStr(key))})
+    return SecretStr(key)
 
 
 def _flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -367,7 +355,8 @@ def _explain(error: ValidationError, origins: Mapping[str, str]) -> ConfigError:
     if key in _MAY_HOLD_SECRETS:
         return ConfigError(
             f"The setting {key!r} (from {origin}) is not {_MAY_HOLD_SECRETS[key]}.",
-            hint="A key belongs into an environment variable, whose name is chat.api_key_env.",
+            hint="A key belongs into an environment variable, whose name is "
+            f"{key.partition('.')[0]}.api_key_env.",
         )
     return ConfigError(
         f"The setting {key!r} (from {origin}) is {first['input']!r}: {first['msg']}.",

@@ -16,12 +16,16 @@ FlorilegiumError
 │   ├── IndexNotFoundError      nothing was ingested here yet
 │   ├── IndexMismatchError      built with another encoder or schema
 │   └── IndexLockedError        another process is writing
-└── ChatError                   anything else from the chat model
-    ├── ChatUnavailableError    no connection, or 5xx after retries
-    ├── ChatTimeoutError        no token within the limit
-    ├── ChatRejectedError       the provider refused (key, size, policy)
-    │   └── ContextExceededError    the messages are longer than the model's context
-    └── UnsupportedInputError   pictures to a text-only model
+├── ChatError                   anything else from the chat model
+│   ├── ChatUnavailableError    no connection, or 5xx after retries
+│   ├── ChatTimeoutError        no token within the limit
+│   ├── ChatRejectedError       the provider refused (key, size, policy)
+│   │   └── ContextExceededError    the messages are longer than the model's context
+│   └── UnsupportedInputError   pictures to a text-only model
+└── RerankError                 anything else from the reranker
+    ├── RerankUnavailableError  no connection, or 5xx after retries
+    ├── RerankTimeoutError      no scores within the limit
+    └── RerankRejectedError     the provider refused (key, size, model)
 """
 
 from __future__ import annotations
@@ -167,3 +171,27 @@ class UnsupportedInputError(ChatError):
     """More pictures than the chat model takes, or a kind of input that it cannot read."""
 
     code = "input_unsupported"
+
+
+class RerankError(FlorilegiumError):
+    """The reranker failed, or gave scores that are no scores."""
+
+    code = "rerank_failed"
+
+
+class RerankUnavailableError(RerankError):
+    """The server of the reranker cannot be reached."""
+
+    code = "rerank_unavailable"
+
+
+class RerankTimeoutError(RerankError):
+    """The server of the reranker sent no scores within the limit."""
+
+    code = "rerank_timeout"
+
+
+class RerankRejectedError(RerankError):
+    """The server of the reranker refused the request."""
+
+    code = "rerank_rejected"

@@ -14,7 +14,7 @@ from PIL import Image
 from florilegium.answers import Answer, Event, Finished, Turn
 from florilegium.asking import Found, Wanted
 from florilegium.chat import Tools, answer_events
-from florilegium.checks import Check, attempt, try_chat_model, try_encoder
+from florilegium.checks import Check, attempt, check_reranker, try_chat_model, try_encoder
 from florilegium.config import (
     CONFIG_NAME,
     INDEX_FOLDER,
@@ -296,6 +296,7 @@ class Library:
             attempt("image-text encoder", lambda: try_encoder(parts.encoder())),
             attempt("index", self._describe_index),
             attempt("chat model", lambda: try_chat_model(parts.chat_model(), max_tokens=room)),
+            *check_reranker(parts.reranker),
         ]
 
     def close(self) -> None:

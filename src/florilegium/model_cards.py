@@ -11,7 +11,14 @@ from dataclasses import dataclass
 from importlib import resources
 from typing import Any
 
-from florilegium.model_records import ENCODER_KIND, ChatKind, EncoderKind, ModelKind
+from florilegium.model_records import (
+    ENCODER_KIND,
+    ChatKind,
+    EncoderKind,
+    ModelKind,
+    RerankerKind,
+    section_of,
+)
 
 MANY = "many"
 """Stands for the languages of a card whose model was made for more than can be listed."""
@@ -39,13 +46,13 @@ class PublishedNumber:
 class ModelCard:
     """What is known of one model; a fact that could not be looked up is None or empty.
 
-    It is opened by the `encoder` or by the `chat_model` of that name. Without a `revision`, the
-    newest commit of the hub repository `source` is taken. `files` are those of which something is
-    known, which need not be all; `rounded_size` is of all, in bytes, where that is all that is
-    known of their sizes.
+    It is opened by the `encoder`, the `chat_model` or the `reranker` of that name. Without a
+    `revision`, the newest commit of the hub repository `source` is taken. `files` are those of
+    which something is known, which need not be all; `rounded_size` is of all, in bytes, where that
+    is all that is known of their sizes.
 
     Raises:
-        ValueError: It names neither an encoder nor a chat model, or both.
+        ValueError: It does not name one of them, and one only.
     """
 
     name: str
@@ -54,6 +61,7 @@ class ModelCard:
     source: str
     encoder: EncoderKind | None = None
     chat_model: ChatKind | None = None
+    reranker: RerankerKind | None = None
     revision: str | None = None
     licence: str | None = None
     licence_note: str | None = None
@@ -65,18 +73,20 @@ class ModelCard:
 
     def __post_init__(self) -> None:
         """Refuse a card that does not say what opens the model."""
-        if (self.encoder is None) == (self.chat_model is None):
-            raise ValueError(f"The card {self.name!r} must name an encoder or a chat model.")
+        if sum(kind is not None for kind in (self.encoder, self.chat_model, self.reranker)) != 1:
+            raise ValueError(
+                f"The card {self.name!r} must name an encoder, a chat model or a reranker."
+            )
 
     @property
     def kind(self) -> ModelKind:
         """Return the name of the backend that opens the model."""
-        return self.chat_model or self.encoder or ENCODER_KIND
+        return self.chat_model or self.reranker or self.encoder or ENCODER_KIND
 
     @property
     def setting(self) -> str:
         """Return the line of the settings that uses the model."""
-        return f'{"encoder" if self.encoder else "chat"}.name = "{self.kind}:{self.name}"'
+        return f'{section_of(self.kind)}.name = "{self.kind}:{self.name}"'
 
     @property
     def size(self) -> int:

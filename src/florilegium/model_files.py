@@ -22,7 +22,8 @@ from florilegium.encoders.onnx_clip.layouts import (
 from florilegium.errors import WeightsNotFoundError
 from florilegium.model_cards import ModelCard, PinnedFile
 from florilegium.model_hub import HubFile, Repository
-from florilegium.model_records import ChatKind, ModelKind
+from florilegium.model_records import ChatKind, FolderKind, ModelKind
+from florilegium.rerankers.cross_encoder.layouts import find_graph, require_graph
 from florilegium.types import Precision
 
 CONFIG = "config.json"
@@ -54,6 +55,7 @@ _PREFERRED_PROJECTORS = ("Q8_0", "F16", "BF16", "F32")
 _MOST_NAMED = 12  # files that a message lists
 
 _GENERATIVE = ("ForConditionalGeneration", "ForCausalLM", "LMHeadModel")
+_SCORING = "ForSequenceClassification"
 _MC_LLAVA = "mc-llava"
 """The `model_type` of MC-LLaVA, whose network only the backend of its name knows."""
 
@@ -86,6 +88,8 @@ def find_kind(repository: Repository, patterns: Sequence[str]) -> ModelKind:
     if find_pair(paths, "fp32") is not None:
         return "onnx_clip"
     has_tensors = CONFIG in paths and any(path.endswith(".safetensors") for path in paths)
+    # Which of the two a folder with one graph is, its config.json says.
+    has_tensors |= CONFIG in paths and find_graph(paths) is not None
     if has_gguf and has_tensors:
         raise WeightsNotFoundError(
             f"The repository {repository.name!r} holds GGUF files and a transformers folder.",
@@ -102,16 +106,19 @@ def find_kind(repository: Repository, patterns: Sequence[str]) -> ModelKind:
     )
 
 
-def judge_config(repository: Repository, config: Mapping[str, Any]) -> ChatKind:
+def judge_config(repository: Repository, config: Mapping[str, Any]) -> FolderKind:
     """Return which backend opens the transformers folder of this config.json.
 
     Raises:
-        WeightsNotFoundError: Its network writes no texts.
+        WeightsNotFoundError: Its network writes no texts, and it is no reranker with a graph.
     """
     if config.get("model_type") == _MC_LLAVA:
         return "mc_llava"
     names = config.get("architectures")
     architectures = [str(name) for name in names] if isinstance(names, list) else []
+    if any(name.endswith(_SCORING) for name in architectures):
+        _reranker_graph(repository)
+        return "cross_encoder"
     if architectures and not any(name.endswith(_GENERATIVE) for name in architectures):
         raise WeightsNotFoundError(
             f"The repository {repository.name!r} is no chat model: its network is "
@@ -135,7 +142,10 @@ def choose_files(
             raise _useless(repository, "--file", "an encoder")
         return select_files(repository, tuple(dict.fromkeys(("fp32", *wish.precisions))))
     if wish.precisions:
-        raise _useless(repository, "--precision", "a chat model")
+        what = "a reranker" if kind == "cross_encoder" else "a chat model"
+        raise _useless(repository, "--precision", what)
+    if kind == "cross_encoder":
+        return _with_graphs(repository, [_reranker_graph(repository, wish.patterns)])
     patterns = list(wish.patterns)
     if not patterns and kind == "llama_cpp":
         # The card has chosen one of many quantizations.
@@ -217,8 +227,15 @@ def select_files(repository: Repository, precisions: Sequence[Precision]) -> lis
     Raises:
         WeightsNotFoundError: It has no graphs in a precision, or no tokenizer.
     """
+    return _with_graphs(
+        repository,
+        [path for precision in precisions for path in _find_graphs(repository, precision)],
+    )
+
+
+def _with_graphs(repository: Repository, graphs: Sequence[str]) -> list[HubFile]:
+    """Return graphs with what belongs to them: weights beside, configuration, terms."""
     by_path = {file.path: file for file in repository.files}
-    graphs = [path for precision in precisions for path in _find_graphs(repository, precision)]
     weights = {*graphs, *(path for graph in graphs for path in weights_beside(graph, by_path))}
     chosen = [path for path in by_path if path in weights]
     folders = {"", *(str(PurePosixPath(path).parent) for path in graphs)}
@@ -245,7 +262,7 @@ def _pinned(repository: Repository, card: ModelCard | None) -> dict[str, PinnedF
 def _useless(repository: Repository, option: str, what: str) -> WeightsNotFoundError:
     return WeightsNotFoundError(
         f"{repository.name!r} is {what}, for which {option} has no meaning.",
-        hint="Leave it out: --precision is for encoders, and --file for GGUF files.",
+        hint="Leave it out: --precision is for encoders, --file for GGUF files and rerankers.",
     )
 
 
@@ -260,6 +277,13 @@ def _find_graphs(repository: Repository, precision: Precision) -> tuple[str, str
             hint="Choose another one, or export the model with `florilegium models export`.",
         )
     return pair
+
+
+def _reranker_graph(repository: Repository, patterns: Sequence[str] = ()) -> str:
+    paths = {file.path for file in repository.files}
+    if patterns:
+        paths = {path for path in paths if any(is_matched(path, each) for each in patterns)}
+    return require_graph(paths, repository=repository.name, asked=", ".join(patterns))
 
 
 def _select_gguf(repository: Repository, patterns: Sequence[str]) -> list[str]:

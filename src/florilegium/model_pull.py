@@ -34,11 +34,11 @@ from florilegium.model_files import (
 from florilegium.model_hub import INCOMPLETE_SUFFIX, HubFile, ModelHub, Repository, is_same
 from florilegium.model_records import (
     RECORD_NAME,
-    ChatKind,
-    ChatModelRecord,
     FileRecord,
+    FolderKind,
+    FolderRecord,
     ModelKind,
-    write_chat_record,
+    write_folder_record,
 )
 from florilegium.models import (
     PARTIAL_SUFFIX,
@@ -166,7 +166,7 @@ class _Fetch:
     def fetch(self, old: AnyRecord | None, wish: Wish) -> AnyRecord:
         """Put the model at its place, with its record, and return that."""
         kind = self._find_kind(old, wish)
-        if isinstance(old, ChatModelRecord):
+        if isinstance(old, FolderRecord):
             named = named_files(self.repository, [file.path for file in old.files])
             chosen = [replace(file, sha256=old.file(file.path).sha256) for file in named]
         else:
@@ -196,7 +196,7 @@ class _Fetch:
         kind = find_kind(self.repository, wish.patterns)
         return self._look_into_config() if kind == "transformers" else kind
 
-    def _look_into_config(self) -> ChatKind:
+    def _look_into_config(self) -> FolderKind:
         """Return what opens a transformers folder, before its large files are fetched."""
         (file,) = named_files(self.repository, [CONFIG])
         with TemporaryDirectory() as folder:
@@ -218,9 +218,9 @@ class _Fetch:
             origin["licence"] = licence
         languages = self.card.language_codes if self.card else None
         if kind == "onnx_clip":
-            record = _survey(self.filling, self.target.name, origin, languages)
-            write_record(self.filling / RECORD_NAME, record)
-            return record
+            surveyed = _survey(self.filling, self.target.name, origin, languages)
+            write_record(self.filling / RECORD_NAME, surveyed)
+            return surveyed
         # Those that had a hash were held to it when they came.
         records = [
             FileRecord(
@@ -230,15 +230,15 @@ class _Fetch:
             )
             for file in files
         ]
-        chat_record = ChatModelRecord(
+        record = FolderRecord(
             id=self.target.name,
             kind=kind,
             files=tuple(records),
             languages=languages,
             origin=origin,
         )
-        write_chat_record(self.filling / RECORD_NAME, chat_record)
-        return chat_record
+        write_folder_record(self.filling / RECORD_NAME, record)
+        return record
 
 
 def _tidy(filling: Path, files: Sequence[HubFile]) -> None:

@@ -16,10 +16,14 @@ from florilegium.errors import WeightsNotFoundError
 
 ChatKind = Literal["llama_cpp", "transformers", "mc_llava"]
 EncoderKind = Literal["onnx_clip"]
-ModelKind = EncoderKind | ChatKind
+RerankerKind = Literal["cross_encoder"]
+FolderKind = ChatKind | RerankerKind
+ModelKind = EncoderKind | FolderKind
+Section = Literal["encoder", "chat", "rerank"]
 
 RECORD_NAME = "florilegium.json"
 CHAT_KINDS: tuple[ChatKind, ...] = get_args(ChatKind)
+RERANKER_KINDS: tuple[RerankerKind, ...] = get_args(RerankerKind)
 ENCODER_KIND: EncoderKind = "onnx_clip"
 """The kind of the records that name none: those of encoders, which were there first."""
 _SCHEMA = 2  # 1 is that of encoders
@@ -35,11 +39,11 @@ class FileRecord:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ChatModelRecord:
-    """All that is known of the folder of a chat model; `kind` is the backend that opens it."""
+class FolderRecord:
+    """All that is known of a chat model or a reranker; `kind` is the backend that opens it."""
 
     id: str
-    kind: ChatKind
+    kind: FolderKind
     files: tuple[FileRecord, ...]
     languages: tuple[str, ...] | None = None
     origin: Mapping[str, str] = field(default_factory=dict)
@@ -53,7 +57,14 @@ class ChatModelRecord:
         raise KeyError(path)
 
 
-def write_chat_record(file: Path, record: ChatModelRecord) -> None:
+def section_of(kind: str) -> Section:
+    """Return the section of the settings whose `name` names a model of this kind."""
+    if kind == ENCODER_KIND:
+        return "encoder"
+    return "rerank" if kind in RERANKER_KINDS else "chat"
+
+
+def write_folder_record(file: Path, record: FolderRecord) -> None:
     """Write a record, whole or not at all."""
     partial = file.with_name(f"{file.name}.partial")
     tree = {"schema": _SCHEMA, **asdict(record)}
@@ -61,8 +72,8 @@ def write_chat_record(file: Path, record: ChatModelRecord) -> None:
     partial.replace(file)
 
 
-def read_chat_record(file: Path) -> ChatModelRecord:
-    """Return the record of a chat model.
+def read_folder_record(file: Path) -> FolderRecord:
+    """Return the record of a chat model or a reranker.
 
     Raises:
         FileNotFoundError: There is none.
@@ -70,8 +81,8 @@ def read_chat_record(file: Path) -> ChatModelRecord:
     """
     try:
         tree = _read_tree(file)
-        if tree["schema"] != _SCHEMA or tree["kind"] not in CHAT_KINDS:
-            raise ValueError(f"no chat model of kind {tree['kind']!r} is known")
+        if tree["schema"] != _SCHEMA or tree["kind"] not in (*CHAT_KINDS, *RERANKER_KINDS):
+            raise ValueError(f"no model of kind {tree['kind']!r} is known")
         return _from_tree(tree)
     except (ValueError, KeyError, TypeError) as error:
         raise _unusable(file, error) from error
@@ -104,9 +115,9 @@ def _unusable(file: Path, error: Exception) -> WeightsNotFoundError:
     )
 
 
-def _from_tree(tree: dict[str, Any]) -> ChatModelRecord:
+def _from_tree(tree: dict[str, Any]) -> FolderRecord:
     languages = tree["languages"]
-    return ChatModelRecord(
+    return FolderRecord(
         id=str(tree["id"]),
         kind=tree["kind"],
         files=tuple(FileRecord(**file) for file in tree["files"]),

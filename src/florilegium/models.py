@@ -19,15 +19,16 @@ from florilegium.model_cards import find_card
 from florilegium.model_records import (
     ENCODER_KIND,
     RECORD_NAME,
-    ChatModelRecord,
     FileRecord,
+    FolderRecord,
     ModelKind,
-    read_chat_record,
+    read_folder_record,
     read_kind,
+    section_of,
 )
 
-AnyRecord = ModelRecord | ChatModelRecord
-"""What is known of an encoder, or of a chat model."""
+AnyRecord = ModelRecord | FolderRecord
+"""What is known of an encoder, of a chat model or of a reranker."""
 
 PARTIAL_SUFFIX = ".partial"
 """Ends the name of a folder that is being filled; it becomes a model by being renamed."""
@@ -70,8 +71,7 @@ class InstalledModel:
     @property
     def setting(self) -> str:
         """Return the line of the settings that uses the model."""
-        section = "chat" if isinstance(self.record, ChatModelRecord) else "encoder"
-        return f'{section}.name = "{self.backend}"'
+        return f'{section_of(record_kind(self.record))}.name = "{self.backend}"'
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,12 +161,12 @@ def read_any_record(file: Path) -> AnyRecord:
         WeightsNotFoundError: It is damaged, or was written by a later version.
     """
     is_encoder = read_kind(file) == ENCODER_KIND
-    return read_record(file) if is_encoder else read_chat_record(file)
+    return read_record(file) if is_encoder else read_folder_record(file)
 
 
 def record_kind(record: AnyRecord) -> ModelKind:
     """Return the backend that opens the model of a record."""
-    return record.kind if isinstance(record, ChatModelRecord) else ENCODER_KIND
+    return record.kind if isinstance(record, FolderRecord) else ENCODER_KIND
 
 
 def check_files(folder: Path, record: AnyRecord) -> Iterator[FileProblem]:

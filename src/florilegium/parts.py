@@ -16,8 +16,14 @@ from florilegium.catalog import SCHEMA_VERSION, Catalog
 from florilegium.config import INDEX_FOLDER, Config, user_cache_folder
 from florilegium.errors import IndexMismatchError, IndexNotFoundError
 from florilegium.index import Index
-from florilegium.protocols import ChatModel, Encoder, Loader
-from florilegium.registry import open_chat_model, open_encoder, open_loaders, open_store
+from florilegium.protocols import ChatModel, Encoder, Loader, Reranker
+from florilegium.registry import (
+    open_chat_model,
+    open_encoder,
+    open_loaders,
+    open_reranker,
+    open_store,
+)
 from florilegium.types import Manifest, Space
 
 QUOTING_CHAT_MODEL = "extractive"
@@ -29,7 +35,7 @@ _STORE = "store"
 
 
 class Parts:
-    """Encoders, loaders, chat model and index of one library."""
+    """Encoders, loaders, chat model, reranker and index of one library."""
 
     def __init__(self, root: Path, config: Config) -> None:
         self._root = root
@@ -43,6 +49,7 @@ class Parts:
         self._loaders: list[Loader] | None = None
         self._chat_model: ChatModel | None = None
         self._quoting_model: ChatModel | None = None
+        self._reranker: Reranker | None = None
 
     def loaders(self) -> list[Loader]:
         """Return all loaders."""
@@ -84,6 +91,13 @@ class Parts:
         if self._quoting_model is None:
             self._quoting_model = self._open_chat_model(QUOTING_CHAT_MODEL)
         return self._quoting_model
+
+    def reranker(self) -> Reranker | None:
+        """Return the reranker, None when none is configured."""
+        config = self._config.rerank
+        if self._reranker is None and config.name:
+            self._reranker = open_reranker(config.name, config=config)
+        return self._reranker
 
     def _open_chat_model(self, name: str) -> ChatModel:
         return open_chat_model(
@@ -196,12 +210,18 @@ class Parts:
     def close(self) -> None:
         """Close what is open. Parts are opened again when they are needed again."""
         self.close_index()
-        opened = (self._encoder, self._text_encoder, self._chat_model, self._quoting_model)
+        opened = (
+            self._encoder,
+            self._text_encoder,
+            self._chat_model,
+            self._quoting_model,
+            self._reranker,
+        )
         for part in opened:
             if part is not None:
                 part.close()
         self._encoder = self._text_encoder = None
-        self._loaders = self._chat_model = self._quoting_model = None
+        self._loaders = self._chat_model = self._quoting_model = self._reranker = None
 
 
 def _check_manifest(catalog: Catalog, manifest: Manifest, *, root: Path, writing: bool) -> None:

@@ -1,4 +1,4 @@
-"""The four plug-points, and three small ones beside them. Types only, no behaviour.
+"""The five plug-points, and three small ones beside them. Types only, no behaviour.
 
 Each sentence below has a test in `florilegium.testing`.
 """
@@ -24,6 +24,8 @@ from florilegium.types import (
     Message,
     Purpose,
     Record,
+    RerankerInfo,
+    Scores,
     Source,
 )
 
@@ -153,6 +155,27 @@ class ChatModel(Protocol):
 
     def close(self) -> None:
         """Free the model or the connection."""
+
+
+class Reranker(Protocol):
+    """Read a query and a text together, and say how well the text answers.
+
+    Score i belongs to text i; no input gives shape (0,). Scores are finite, float32, higher is
+    better, and do not depend on what else is in the batch; only scores for one query compare.
+    `info` works without weights. No text is cut: a long one has the score of its best stretch.
+    A query that leaves too little room for a text raises InvalidQueryError. Several threads may
+    use one reranker.
+    """
+
+    @property
+    def info(self) -> RerankerInfo:
+        """What this reranker is."""
+
+    def score(self, query: str, texts: Sequence[str]) -> Scores:
+        """Return shape (len(texts),). Raises RerankError."""
+
+    def close(self) -> None:
+        """Free the model or the connection; a later call opens it again."""
 
 
 @runtime_checkable

@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from florilegium.config import ChatConfig, EncoderConfig, IngestConfig, TextEncoderConfig
+from florilegium.config_sections import RerankConfig
 from florilegium.errors import MissingExtraError, UnknownBackendError
-from florilegium.protocols import ChatModel, Encoder, Loader, VectorStore
+from florilegium.protocols import ChatModel, Encoder, Loader, Reranker, VectorStore
 from florilegium.types import Manifest
 
 logger = logging.getLogger(__name__)
@@ -61,6 +62,18 @@ def open_chat_model(
     make, model = _find("chat_models", name)
     chat_model: ChatModel = make(model, config=config, texts=texts, cache_folder=cache_folder)
     return chat_model
+
+
+def open_reranker(name: str, *, config: RerankConfig) -> Reranker:
+    """Return the reranker called `name`.
+
+    Args:
+        name: `kind` or `kind:model`.
+        config: Its section of the settings.
+    """
+    make, model = _find("rerankers", name)
+    reranker: Reranker = make(model, config=config)
+    return reranker
 
 
 def open_loaders(*, config: IngestConfig, count_tokens: Callable[[str], int]) -> list[Loader]:

@@ -14,6 +14,9 @@ from PIL import Image
 Embeddings: TypeAlias = npt.NDArray[np.float32]
 """Shape (n, dim) for many rows or (dim,) for one; rows are finite, float32 and of unit length."""
 
+Scores: TypeAlias = npt.NDArray[np.float32]
+"""Shape (n,): what a reranker says of n texts; finite, float32, higher is better, of any range."""
+
 Purpose = Literal["query", "document"]
 Role = Literal["system", "user", "assistant"]
 FinishReason = Literal["stop", "length", "cancelled"]
@@ -353,3 +356,16 @@ class EncoderInfo:
     languages: frozenset[str] | None = None
     unrelated: float = 0.0
     image_side: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RerankerInfo:
+    """What a reranker is, known without its weights.
+
+    `max_tokens` is of a query and a stretch of text together, None when not known; longer texts
+    are read in stretches. `languages` lists the ISO 639-1 codes that it reads; None means any.
+    """
+
+    id: str
+    max_tokens: int | None = None
+    languages: frozenset[str] | None = None

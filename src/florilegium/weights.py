@@ -1,4 +1,4 @@
-"""Where the weights of a chat model lie: a path, or a model that was pulled.
+"""Where the weights of a chat model or a reranker lie: a path, or a model that was pulled.
 
 Opens no weights, hashes nothing and fetches nothing; what a pulled model has is compared with its
 record by names and sizes, which takes no time.
@@ -13,14 +13,14 @@ from florilegium.config import models_folder
 from florilegium.errors import WeightsNotFoundError
 from florilegium.model_cards import ModelCard, find_card
 from florilegium.model_records import (
-    ENCODER_KIND,
     RECORD_NAME,
-    ChatModelRecord,
-    read_chat_record,
+    FolderRecord,
+    read_folder_record,
     read_kind,
+    section_of,
 )
 
-_WEIGHTS = {".gguf", ".safetensors"}
+_WEIGHTS = {".gguf", ".safetensors", ".onnx"}
 _REPOSITORY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
@@ -30,7 +30,7 @@ def locate_weights(model: str, *, kind: str) -> Path:
     Args:
         model: A path, `~` allowed, or the name of a model in the models folder: a card, or a hub
             repository `OWNER/NAME`, which is the folder `OWNER--NAME` there.
-        kind: The chat model that asks. A pulled model must be one that it opens.
+        kind: The backend that asks. A pulled model must be one that it opens.
 
     Raises:
         WeightsNotFoundError: There is no such file or folder, or it is another kind of model, or
@@ -38,8 +38,8 @@ def locate_weights(model: str, *, kind: str) -> Path:
     """
     if not model.strip():
         raise WeightsNotFoundError(
-            f"The chat model {kind!r} needs a model, and none is named.",
-            hint=f'Set chat.name = "{kind}:PATH" or "{kind}:NAME" of a pulled model.',
+            f"The {_what(kind)} {kind!r} needs a model, and none is named.",
+            hint=f'Set {section_of(kind)}.name = "{kind}:PATH" or "{kind}:NAME" of a pulled model.',
         )
     card = find_card(model)
     try:
@@ -74,7 +74,7 @@ def _checked(folder: Path, kind: str) -> Path:
     found = read_kind(folder / RECORD_NAME)
     if found != kind:
         raise _wrong_kind(folder.name, found, kind)
-    record = read_chat_record(folder / RECORD_NAME)
+    record = read_folder_record(folder / RECORD_NAME)
     for file in record.files:
         path = folder / file.path
         size = path.stat().st_size if path.is_file() else None
@@ -88,7 +88,7 @@ def _checked(folder: Path, kind: str) -> Path:
     return folder
 
 
-def _refuse_foreign_weights(folder: Path, record: ChatModelRecord) -> None:
+def _refuse_foreign_weights(folder: Path, record: FolderRecord) -> None:
     # Which weights are loaded must not depend on what else was put there.
     known = {folder / file.path for file in record.files}
     for path in sorted(folder.rglob("*")):
@@ -101,15 +101,21 @@ def _refuse_foreign_weights(folder: Path, record: ChatModelRecord) -> None:
 
 
 def _wrong_kind(name: str, found: str, kind: str) -> WeightsNotFoundError:
-    if found == ENCODER_KIND:
+    section, wanted = section_of(found), section_of(kind)
+    if section != wanted:
+        article = "an" if section == "encoder" else "a"
         return WeightsNotFoundError(
-            f"The model {name!r} is an encoder, and no chat model.",
-            hint=f'Set encoder.name = "{found}:{name}", and chat.name to a chat model.',
+            f"The model {name!r} is {article} {_what(found)}, and no {_what(kind)}.",
+            hint=f'Set {section}.name = "{found}:{name}", and {wanted}.name to a {_what(kind)}.',
         )
     return WeightsNotFoundError(
-        f"The model {name!r} is one for the chat model {found!r}, and {kind!r} cannot open it.",
-        hint=f'Set chat.name = "{found}:{name}".',
+        f"The model {name!r} is one for the {_what(kind)} {found!r}, and {kind!r} cannot open it.",
+        hint=f'Set {section}.name = "{found}:{name}".',
     )
+
+
+def _what(kind: str) -> str:
+    return {"encoder": "encoder", "chat": "chat model", "rerank": "reranker"}[section_of(kind)]
 
 
 def _missing(model: str, card: ModelCard | None, kind: str) -> WeightsNotFoundError:
@@ -126,6 +132,6 @@ def _missing(model: str, card: ModelCard | None, kind: str) -> WeightsNotFoundEr
     else:
         hint = "Mend the path, or run `florilegium models list` to see the models."
     return WeightsNotFoundError(
-        f"There is neither a file nor a pulled model {model!r} for the chat model {kind!r}.",
+        f"There is neither a file nor a pulled model {model!r} for the {_what(kind)} {kind!r}.",
         hint=hint,
     )

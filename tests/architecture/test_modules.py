@@ -25,6 +25,7 @@ TESTED_ELSEWHERE = {
     "testing/store_filters.py": "a suite; tests/contract/test_stores.py runs it",
     "testing/store_samples.py": "what the suites for stores are made of",
     "testing/chat_contract.py": "a suite; tests/contract/test_chat_models.py runs it",
+    "testing/reranker_contract.py": "a suite; tests/contract/test_rerankers.py runs it",
     "testing/loader_contract.py": "a suite; tests/contract/test_loaders.py runs it",
 }
 

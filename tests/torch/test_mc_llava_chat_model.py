@@ -21,9 +21,9 @@ from florilegium.errors import (
 from florilegium.ids import sha256_file
 from florilegium.model_records import (
     RECORD_NAME,
-    ChatModelRecord,
     FileRecord,
-    write_chat_record,
+    FolderRecord,
+    write_folder_record,
 )
 from florilegium.protocols import ChatModel
 from florilegium.registry import open_chat_model as open_by_name
@@ -132,8 +132,8 @@ def test_a_pulled_model_is_opened_by_the_name_of_its_repository(
         FileRecord(path=file.name, sha256=sha256_file(file), size=file.stat().st_size)
         for file in sorted(pulled.iterdir())
     )
-    record = ChatModelRecord(id=pulled.name, kind="mc_llava", files=files)
-    write_chat_record(pulled / RECORD_NAME, record)
+    record = FolderRecord(id=pulled.name, kind="mc_llava", files=files)
+    write_folder_record(pulled / RECORD_NAME, record)
     monkeypatch.setenv("FLORILEGIUM_MODELS_FOLDER", str(tmp_path))
     monkeypatch.setattr("florilegium.chat_models.mc_llava.chat_model.PUBLISHED", pin_of(pulled))
 

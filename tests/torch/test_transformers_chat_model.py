@@ -23,7 +23,7 @@ from florilegium.errors import (
     WeightsNotFoundError,
 )
 from florilegium.ids import sha256_file
-from florilegium.model_records import RECORD_NAME, ChatModelRecord, FileRecord, write_chat_record
+from florilegium.model_records import RECORD_NAME, FileRecord, FolderRecord, write_folder_record
 from florilegium.protocols import ChatModel
 from florilegium.registry import open_chat_model
 from florilegium.testing.chat_contract import ChatModelContract, a_question
@@ -250,8 +250,8 @@ def test_a_pulled_model_is_found_by_its_name(
         FileRecord(path=file.name, sha256=sha256_file(file), size=file.stat().st_size)
         for file in sorted(folder.iterdir())
     )
-    record = ChatModelRecord(id="owner--llava", kind="transformers", files=files)
-    write_chat_record(folder / RECORD_NAME, record)
+    record = FolderRecord(id="owner--llava", kind="transformers", files=files)
+    write_folder_record(folder / RECORD_NAME, record)
     monkeypatch.setenv("FLORILEGIUM_MODELS_FOLDER", str(tmp_path / "models"))
 
     model = open_chat_model(

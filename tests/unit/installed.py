@@ -11,9 +11,9 @@ from florilegium.ids import sha256_file
 from florilegium.model_records import (
     RECORD_NAME,
     ChatKind,
-    ChatModelRecord,
     FileRecord,
-    write_chat_record,
+    FolderRecord,
+    write_folder_record,
 )
 from tests.tiny_hub import GGUF_MODEL, GGUF_PROJECTOR, write_tiny_gguf
 from tests.tiny_onnx import write_tiny_clip
@@ -32,7 +32,7 @@ def install(folder: Path, name: str = "tiny--clip") -> ModelRecord:
 
 def install_chat_model(
     folder: Path, name: str = "tiny--chat", kind: ChatKind = "llama_cpp"
-) -> ChatModelRecord:
+) -> FolderRecord:
     """Write a tiny chat model with its record into `folder / name`."""
     target = folder / name
     write_tiny_gguf(target, GGUF_MODEL, GGUF_PROJECTOR)
@@ -46,6 +46,6 @@ def install_chat_model(
         for path in paths
     )
     origin = ORIGIN | {"source": "tiny/chat"}
-    record = ChatModelRecord(id=name, kind=kind, files=files, origin=origin)
-    write_chat_record(target / RECORD_NAME, record)
+    record = FolderRecord(id=name, kind=kind, files=files, origin=origin)
+    write_folder_record(target / RECORD_NAME, record)
     return record

@@ -7,11 +7,19 @@ import re
 import pytest
 
 from florilegium.chat_models.extractive import ExtractiveChatModel
-from florilegium.checks import Check, attempt, try_chat_model, try_encoder
-from florilegium.errors import ChatError, WeightsNotFoundError
+from florilegium.checks import (
+    Check,
+    attempt,
+    check_reranker,
+    try_chat_model,
+    try_encoder,
+    try_reranker,
+)
+from florilegium.errors import ChatError, RerankUnavailableError, WeightsNotFoundError
 from florilegium.testing.chat_model import FakeChatModel
 from florilegium.testing.encoder import FakeEncoder
-from florilegium.types import ChatOptions, Modality
+from florilegium.testing.reranker import FakeReranker
+from florilegium.types import ChatOptions, Modality, RerankerInfo
 
 
 def test_what_works_is_described() -> None:
@@ -82,3 +90,41 @@ def test_a_chat_model_without_words_is_a_finding() -> None:
 def test_a_chat_model_that_only_thinks_says_nothing() -> None:
     with pytest.raises(ChatError, match="'fake' replied with nothing"):
         try_chat_model(FakeChatModel(["<think>Yes?</think>"]), max_tokens=64)
+
+
+def test_without_a_reranker_there_is_nothing_to_check() -> None:
+    assert check_reranker(lambda: None) == []
+
+
+def test_a_reranker_is_tried_with_a_short_text() -> None:
+    reranker = FakeReranker()
+
+    (check,) = check_reranker(lambda: reranker)
+
+    assert check.ok
+    assert check.name == "reranker"
+    assert re.fullmatch(r"fake, 512 tokens; scored in \d+\.\d s", check.message)
+    assert len(reranker.received) == 1
+
+
+def test_a_reranker_whose_limit_nobody_knows_is_described_without_one() -> None:
+    class Served(FakeReranker):
+        @property
+        def info(self) -> RerankerInfo:
+            return RerankerInfo(id="served:rose")
+
+    assert try_reranker(Served()).startswith("served:rose; scored")
+
+
+def test_a_reranker_that_fails_is_a_finding_with_its_hint() -> None:
+    def absent() -> FakeReranker:
+        raise WeightsNotFoundError("No weights.", hint="Pull them.")
+
+    down = FakeReranker(error=RerankUnavailableError("Down.", hint="Start it."))
+
+    assert check_reranker(absent) == [
+        Check(name="reranker", ok=False, message="No weights.", hint="Pull them.")
+    ]
+    assert check_reranker(lambda: down) == [
+        Check(name="reranker", ok=False, message="Down.", hint="Start it.")
+    ]

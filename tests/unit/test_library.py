@@ -267,6 +267,13 @@ def test_every_part_of_a_good_library_is_well(tiny_library: Library) -> None:
     assert list(checks) == ["settings", "text encoder", "image-text encoder", "index", "chat model"]
 
 
+def test_a_reranker_is_checked_where_one_is_configured(tiny_folder: Path) -> None:
+    with Library.create(tiny_folder, overrides={**FAKES, "rerank.name": "fake"}) as library:
+        checks = by_name(library.check())
+
+    assert checks["reranker"].message.startswith("fake, 512 tokens")
+
+
 def test_an_index_that_is_missing_is_the_only_thing_amiss(tiny_folder: Path) -> None:
     with Library.create(tiny_folder, overrides=FAKES) as library:
         checks = library.check()

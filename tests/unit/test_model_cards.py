@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from florilegium.model_cards import ModelCard, PinnedFile, find_card, read_cards
+from florilegium.model_records import section_of
 from florilegium.models import is_inner_path, model_name
 from florilegium.registry import backend_names
 
@@ -46,9 +47,9 @@ def test_a_card_whose_files_are_of_unknown_size_says_how_much_is_fetched(card: M
 
 @each_card
 def test_a_card_names_a_backend_that_there_is(card: ModelCard) -> None:
-    group = "encoders" if card.encoder else "chat_models"
+    groups = {"encoder": "encoders", "chat": "chat_models", "rerank": "rerankers"}
 
-    assert card.kind in backend_names(group)
+    assert card.kind in backend_names(groups[section_of(card.kind)])
 
 
 @each_card
@@ -60,9 +61,16 @@ def test_a_card_of_gguf_names_a_model_and_its_projector(card: ModelCard) -> None
     assert (len(files), len(projectors)) == ((2, 1) if is_gguf else (0, 0))
 
 
-@pytest.mark.parametrize("kinds", [{}, {"encoder": "onnx_clip", "chat_model": "llama_cpp"}])
-def test_a_card_is_of_an_encoder_or_of_a_chat_model(kinds: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match="an encoder or a chat model"):
+@pytest.mark.parametrize(
+    "kinds",
+    [
+        {},
+        {"encoder": "onnx_clip", "chat_model": "llama_cpp"},
+        {"encoder": "onnx_clip", "reranker": "cross_encoder"},
+    ],
+)
+def test_a_card_is_of_an_encoder_or_of_a_chat_model_or_of_a_reranker(kinds: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="an encoder, a chat model or a reranker"):
         ModelCard(name="a", title="A", about="", source="b/c", **kinds)
 
 
@@ -72,6 +80,7 @@ def test_a_card_knows_the_setting_that_uses_its_model() -> None:
     assert 'encoder.name = "onnx_clip:siglip2-base-256"' in lines
     assert 'chat.name = "llama_cpp:qwen3-vl-2b"' in lines
     assert 'chat.name = "mc_llava:mc-llava-3b"' in lines
+    assert 'rerank.name = "cross_encoder:bge-reranker-base"' in lines
 
 
 @each_card

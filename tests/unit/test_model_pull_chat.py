@@ -13,7 +13,7 @@ from florilegium.errors import WeightsNotFoundError
 from florilegium.model_cards import ModelCard, PinnedFile
 from florilegium.model_files import Wish
 from florilegium.model_pull import PulledModel, PullProgress, pull_model
-from florilegium.model_records import RECORD_NAME, ChatModelRecord, read_chat_record
+from florilegium.model_records import RECORD_NAME, FolderRecord, read_folder_record
 from florilegium.models import check_files
 from florilegium.weights import locate_weights
 from tests.tiny_hub import (
@@ -88,8 +88,8 @@ def _files(folder: Path) -> set[str]:
     return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
 
 
-def _record(pulled: PulledModel) -> ChatModelRecord:
-    assert isinstance(pulled.model.record, ChatModelRecord)
+def _record(pulled: PulledModel) -> FolderRecord:
+    assert isinstance(pulled.model.record, FolderRecord)
     return pulled.model.record
 
 
@@ -99,7 +99,7 @@ def test_a_pulled_gguf_model_is_whole_and_has_a_record(pull: Pull, models: Path)
     record = _record(pulled)
     assert (record.id, record.kind, pulled.kept) == (FOLDER, "llama_cpp", False)
     assert record.origin == {"source": NAME, "revision": FIRST, "licence": "apache-2.0"}
-    assert read_chat_record(models / FOLDER / RECORD_NAME) == record
+    assert read_folder_record(models / FOLDER / RECORD_NAME) == record
     assert list(check_files(models / FOLDER, record)) == []
     assert _files(models / FOLDER) == {GGUF_MODEL, GGUF_PROJECTOR, "README.md", RECORD_NAME}
 

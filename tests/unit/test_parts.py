@@ -19,6 +19,7 @@ from florilegium.errors import (
 from florilegium.index import Index
 from florilegium.parts import Parts
 from florilegium.testing.encoder import FakeEncoder
+from florilegium.testing.reranker import FakeReranker
 from florilegium.types import Modality, Record, Source, Space
 from tests.conftest import FAKES
 
@@ -278,3 +279,21 @@ def test_an_index_without_its_folder_is_a_failure_that_names_it(tmp_path: Path) 
 
     with pytest.raises(StoreError, match=r"catalog\.db"):
         build(parts)
+
+
+# -- the reranker --
+
+
+def test_without_a_name_there_is_no_reranker(parts: Parts) -> None:
+    assert parts.reranker() is None
+
+
+def test_the_reranker_is_opened_once_and_closed_with_the_others(root: Path) -> None:
+    parts = Parts(root, config(rerank__name="fake"))
+    reranker = parts.reranker()
+
+    assert isinstance(reranker, FakeReranker)
+    assert parts.reranker() is reranker
+    parts.close()
+    assert reranker.closed
+    assert parts.reranker() is not reranker

@@ -11,12 +11,14 @@ import pytest
 
 from florilegium.chat_models.extractive import ExtractiveChatModel
 from florilegium.config import ChatConfig, EncoderConfig, IngestConfig
+from florilegium.config_sections import RerankConfig
 from florilegium.errors import ConfigError, MissingExtraError, UnknownBackendError
 from florilegium.registry import (
     backend_names,
     open_chat_model,
     open_encoder,
     open_loaders,
+    open_reranker,
     open_store,
 )
 from florilegium.stores.memory import MemoryStore
@@ -51,6 +53,7 @@ def test_every_group_offers_what_is_built_in() -> None:
     assert {"chroma", "memory"} <= set(backend_names("stores"))
     assert {"extractive", "fake"} <= set(backend_names("chat_models"))
     assert {"image", "text"} <= set(backend_names("loaders"))
+    assert {"cross_encoder", "served", "fake"} <= set(backend_names("rerankers"))
 
 
 def test_names_are_sorted_and_an_unknown_group_offers_none() -> None:
@@ -181,3 +184,8 @@ def test_nothing_heavy_is_imported_until_it_is_asked_for() -> None:
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
     assert run.stdout.strip() == "[]"
+
+
+def test_an_unknown_reranker_names_those_that_there_are() -> None:
+    with pytest.raises(UnknownBackendError, match=r"among the rerankers; known: .*served"):
+        open_reranker("teapot:rose", config=RerankConfig())

@@ -37,6 +37,10 @@ EXIT_CODES: Final[dict[type[errors.FlorilegiumError], int]] = {
     errors.ChatRejectedError: FAILED,
     errors.ContextExceededError: FAILED,
     errors.UnsupportedInputError: USAGE,
+    errors.RerankError: FAILED,
+    errors.RerankUnavailableError: FAILED,
+    errors.RerankTimeoutError: FAILED,
+    errors.RerankRejectedError: FAILED,
 }
 
 

@@ -34,7 +34,14 @@ from florilegium.model_bundles import BUNDLE_SUFFIX, read_bundle, write_bundle
 from florilegium.model_cards import find_card
 from florilegium.model_files import Wish
 from florilegium.model_pull import PulledModel, PullProgress, pull_model
-from florilegium.model_records import CHAT_KINDS, ENCODER_KIND, ChatModelRecord, ModelKind
+from florilegium.model_records import (
+    CHAT_KINDS,
+    ENCODER_KIND,
+    RERANKER_KINDS,
+    FolderRecord,
+    ModelKind,
+    section_of,
+)
 from florilegium.models import InstalledModel
 from florilegium.types import Precision
 
@@ -46,7 +53,7 @@ FileOption = Annotated[
         "--file",
         metavar="PATTERN",
         help="Which GGUF file to fetch, e.g. '*Q8_0*'; by default Q4_K_M, else Q8_0. May be given "
-        "again, for the projector.",
+        "again, for the projector. Of a reranker, which graph, e.g. '*quantized*'.",
         show_default=False,
     ),
 ]
@@ -55,7 +62,8 @@ KindOption = Annotated[
     typer.Option(
         "--kind",
         metavar="KIND",
-        help="onnx_clip, llama_cpp, transformers or mc_llava, if the repository has more than one.",
+        help="onnx_clip, llama_cpp, transformers, mc_llava or cross_encoder, if the repository has "
+        "more than one.",
         show_default=False,
     ),
 ]
@@ -154,7 +162,8 @@ def parse_precisions(
 
 def parse_kind(value: str | None) -> ModelKind | None:
     """Return the kind of model that was named. Raises ConfigError for one that is not known."""
-    by_name: dict[str, ModelKind] = {kind: kind for kind in (ENCODER_KIND, *CHAT_KINDS)}
+    kinds: tuple[ModelKind, ...] = (ENCODER_KIND, *CHAT_KINDS, *RERANKER_KINDS)
+    by_name = {kind: kind for kind in kinds}
     if value is not None and value not in by_name:
         raise ConfigError(
             f"The kind {value!r} is none of {', '.join(by_name)}.", hint="Mend --kind."
@@ -169,8 +178,9 @@ def show_model(model: InstalledModel, *, as_json: bool) -> None:
         return
     record = model.record
     data: dict[str, object] = {"name": model.name, "folder": str(model.folder)}
-    if isinstance(record, ChatModelRecord):
-        data |= {"chat_model": model.backend, "files": [file.path for file in record.files]}
+    if isinstance(record, FolderRecord):
+        key = "reranker" if section_of(record.kind) == "rerank" else "chat_model"
+        data |= {key: model.backend, "files": [file.path for file in record.files]}
     else:
         data |= {
             "encoder": model.backend,
@@ -205,8 +215,8 @@ def _say(pulled: PulledModel) -> None:
     card = find_card(model.name)
     if card is None:
         talk(f"licence: {model.record.origin.get('licence', 'not known')}")
-    if isinstance(model.record, ChatModelRecord):
-        talk("checked by sizes and hashes only, since a chat model has no self-test")
+    if isinstance(model.record, FolderRecord):
+        talk("checked by sizes and hashes only, since only encoders have a self-test")
     if pulled.kept and card and card.revision not in {None, revision}:
         talk(f"its card names revision {card.revision} by now; what is there is kept")
 

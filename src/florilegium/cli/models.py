@@ -26,7 +26,7 @@ from florilegium.config import models_folder
 from florilegium.encoders.onnx_clip.record import ModelRecord
 from florilegium.errors import ConfigError, WeightsNotFoundError
 from florilegium.model_cards import ModelCard, read_cards
-from florilegium.model_records import ENCODER_KIND, RECORD_NAME, ModelKind
+from florilegium.model_records import RECORD_NAME, ModelKind, section_of
 from florilegium.models import (
     Damage,
     FileProblem,
@@ -185,11 +185,13 @@ def _cells(row: ModelRow) -> list[str]:
 
 def _to_json(row: ModelRow) -> dict[str, object]:
     card = row.card
+    section = section_of(row.kind) if row.kind else None
     data: dict[str, object] = {
         "name": row.name,
         "state": row.state,
-        "encoder": row.kind if row.kind == ENCODER_KIND else None,
-        "chat_model": row.kind if row.kind != ENCODER_KIND else None,
+        "encoder": row.kind if section == "encoder" else None,
+        "chat_model": row.kind if section == "chat" else None,
+        "reranker": row.kind if section == "rerank" else None,
         "title": card.title if card else None,
         "about": card.about if card else None,
         "source": card.source if card else None,

@@ -166,7 +166,7 @@ def test_a_pull_of_a_chat_model_prints_its_setting_and_says_what_was_checked(
     assert result.exit_code == 0
     assert result.stdout == 'chat.name = "llama_cpp:tiny--chat"\n'
     assert "licence: apache-2.0" in result.stderr
-    assert "a chat model has no self-test" in result.stderr
+    assert "only encoders have a self-test" in result.stderr
     assert (folder / "tiny--chat" / GGUF_MODEL).is_file()
 
 

@@ -91,6 +91,9 @@ def test_the_list_says_what_opens_each_model(run: Run, installed: Path) -> None:
     assert kinds["siglip2-base-256"] == kinds[NAME] == ("onnx_clip", None)
     assert kinds["qwen3-vl-2b"] == kinds["tiny--chat"] == (None, "llama_cpp")
     assert kinds["mc-llava-3b"] == (None, "mc_llava")
+    assert kinds["bge-reranker-base"] == (None, None)
+    assert rows["bge-reranker-base"]["reranker"] == "cross_encoder"
+    assert rows["qwen3-vl-2b"]["reranker"] is rows[NAME]["reranker"] is None
     assert rows["tiny--chat"]["size"] > 0
     assert rows["tiny--chat"]["dim"] is None
     assert "llama_cpp" in run("list").stdout

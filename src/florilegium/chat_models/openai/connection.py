@@ -25,7 +25,6 @@ from tenacity import (
     wait_random,
 )
 
-from florilegium.chat_models.openai.address import is_loopback, join, parse_address, show
 from florilegium.chat_models.openai.events import read_events
 from florilegium.chat_models.openai.listing import (
     ListedModel,
@@ -33,12 +32,7 @@ from florilegium.chat_models.openai.listing import (
     name_models,
     read_models,
 )
-from florilegium.chat_models.openai.refusals import (
-    explain_refusal,
-    is_passing,
-    read_refusal,
-    read_retry_after,
-)
+from florilegium.chat_models.openai.refusals import explain_refusal, is_passing
 from florilegium.config import ChatConfig
 from florilegium.errors import (
     ChatError,
@@ -49,6 +43,8 @@ from florilegium.errors import (
     ContextExceededError,
     UnsupportedInputError,
 )
+from florilegium.server_address import is_loopback, join, parse_address, show
+from florilegium.server_refusals import read_refusal, read_retry_after
 
 logger = logging.getLogger(__name__)
 

@@ -22,9 +22,9 @@ from florilegium.errors import (
 )
 from florilegium.model_records import (
     RECORD_NAME,
-    ChatModelRecord,
     FileRecord,
-    write_chat_record,
+    FolderRecord,
+    write_folder_record,
 )
 from florilegium.types import (
     ChatOptions,
@@ -144,8 +144,8 @@ def test_a_pulled_folder_of_the_models_folder_is_found_by_its_name(
     monkeypatch.setenv("FLORILEGIUM_MODELS_FOLDER", str(tmp_path))
     file = write_gguf(tmp_path / "garden--rose" / "rose.gguf")
     files = (FileRecord(path=file.name, sha256="0" * 64, size=file.stat().st_size),)
-    record = ChatModelRecord(id="garden/rose", kind="llama_cpp", files=files)
-    write_chat_record(file.with_name(RECORD_NAME), record)
+    record = FolderRecord(id="garden/rose", kind="llama_cpp", files=files)
+    write_folder_record(file.with_name(RECORD_NAME), record)
 
     assert open_model("garden/rose").info.id == "llama_cpp:rose"
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from florilegium.chat_models.openai.address import is_loopback, join, parse_address, show
 from florilegium.errors import ConfigError
+from florilegium.server_address import is_loopback, join, parse_address, show
 
 
 def test_without_an_address_the_usual_ones_are_named() -> None:
@@ -62,3 +62,13 @@ def test_a_password_in_the_address_is_refused_and_not_repeated() -> None:
 )
 def test_only_addresses_of_this_machine_are_loopback(text: str, expected: bool) -> None:
     assert is_loopback(parse_address(text)) is expected
+
+
+def test_messages_name_the_section_that_asks() -> None:
+    with pytest.raises(ConfigError, match=r"needs a server, and rerank\.base_url is empty"):
+        parse_address("", section="rerank", backend="A reranker", examples="")
+
+    with pytest.raises(ConfigError, match=r"rerank\.base_url") as caught:
+        parse_address("http://anna:hunter2@h/v1", section="rerank")
+
+    assert "rerank.api_key_env" in str(caught.value.hint)

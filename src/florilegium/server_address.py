@@ -1,4 +1,7 @@
-"""The address of a server, checked before anything is sent there. Opens no connection."""
+"""The address of a server, checked before anything is sent there. Opens no connection.
+
+Only backends that speak HTTP import it, since it imports their library.
+"""
 
 from __future__ import annotations
 
@@ -8,37 +11,48 @@ import httpx
 
 from florilegium.errors import ConfigError
 
-_EXAMPLES = (
+CHAT_EXAMPLES = (
     'Set chat.base_url to the server\'s address, e.g. "http://localhost:11434/v1" for Ollama, '
     '"http://localhost:8080/v1" for llama-server or "http://localhost:1234/v1" for LM Studio.'
 )
 
 
-def parse_address(text: str) -> httpx.URL:
-    """Return the address that `chat.base_url` gives, without a slash at its end.
+def parse_address(
+    text: str,
+    *,
+    section: str = "chat",
+    backend: str = "The chat model 'openai'",
+    examples: str = CHAT_EXAMPLES,
+) -> httpx.URL:
+    """Return the address that `base_url` of a section gives, without a slash at its end.
+
+    Args:
+        text: The address.
+        section: The section of the settings, for messages.
+        backend: What needs the server, for messages.
+        examples: The hint that shows addresses.
 
     Raises:
         ConfigError: There is none, it is no http address, or it holds a password.
     """
+    setting = f"{section}.base_url"
     if not text.strip():
-        raise ConfigError(
-            "The chat model 'openai' needs a server, and chat.base_url is empty.", hint=_EXAMPLES
-        )
+        raise ConfigError(f"{backend} needs a server, and {setting} is empty.", hint=examples)
     try:
         url = httpx.URL(text.strip())
     except httpx.InvalidURL as error:
         raise ConfigError(
-            f"The setting 'chat.base_url' is no address: {error}.", hint=_EXAMPLES
+            f"The setting {setting!r} is no address: {error}.", hint=examples
         ) from error
     if url.userinfo:
         # Not repeated in the message: what stands before the @ is a secret.
         raise ConfigError(
-            f"The setting 'chat.base_url' holds a user or password for {url.host!r}.",
-            hint="Take it out; chat.api_key_env names the variable that holds the server's key.",
+            f"The setting {setting!r} holds a user or password for {url.host!r}.",
+            hint=f"Take it out; {section}.api_key_env names the variable that holds the key.",
         )
     if url.scheme not in {"http", "https"} or not url.host:
         raise ConfigError(
-            f"The setting 'chat.base_url' is {text!r}, which is no http address.", hint=_EXAMPLES
+            f"The setting {setting!r} is {text!r}, which is no http address.", hint=examples
         )
     return url.copy_with(path=url.path.rstrip("/"), fragment=None)
 

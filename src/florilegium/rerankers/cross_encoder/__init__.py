@@ -1,0 +1,1 @@
+"""The reranker `cross_encoder`: a sequence classifier of pairs as an ONNX graph."""

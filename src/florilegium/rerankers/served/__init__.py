@@ -1,0 +1,1 @@
+"""The reranker `served`: any server that has `/rerank`."""

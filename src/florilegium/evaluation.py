@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from platform import python_version
 from typing import Final, Protocol
+from unicodedata import normalize
 
 from florilegium.config import Settings
 from florilegium.errors import ConfigError, InvalidQueryError
@@ -172,27 +174,39 @@ class _Files:
     """The files of a library by path, folder, modality and content."""
 
     def __init__(self, index: Index) -> None:
-        self._sources = index.catalog.sources()
         self._catalog = index.catalog
+        self._by_name: dict[str, list[str]] = {}
+        self._by_content: dict[str, list[str]] = {}
+        self._below: dict[tuple[str, Modality | None], list[str]] = {}
         self._modalities: dict[Modality, set[str]] = {}
+        for path, source in index.catalog.sources().items():
+            # Some systems write "é" as one character and others as two.
+            self._by_name.setdefault(normalize("NFC", path), []).append(path)
+            self._by_content.setdefault(source.content_hash, []).append(path)
 
     def matching(self, path: str, modality: Modality | None) -> list[str]:
         """Return the file at `path`, or all below it if it ends in `/` that can be found."""
+        name = normalize("NFC", path)
         if not path.endswith("/"):
-            return [path] if path in self._sources else []
-        below = [file for file in self._sources if file.startswith(path)]
-        return below if modality is None else [f for f in below if f in self._of(modality)]
+            same = self._by_name.get(name, [])
+            return [path] if path in same else same
+        if (name, modality) not in self._below:
+            below = [f for known, files in self._by_name.items() if known.startswith(name)
+                     for f in files]  # fmt: skip
+            self._below[name, modality] = [f for f in below if self._is_of(f, modality)]
+        return self._below[name, modality]
 
     def twins(self, image: Path) -> list[str]:
         """Return the files with exactly the content of this one."""
-        content_hash = hash_file(image)
-        return [path for path, s in self._sources.items() if s.content_hash == content_hash]
+        return self._by_content.get(hash_file(image), [])
 
-    def _of(self, modality: Modality) -> set[str]:
+    def _is_of(self, path: str, modality: Modality | None) -> bool:
+        if modality is None:
+            return True
         if modality not in self._modalities:
             items = self._catalog.all_items(modality)
             self._modalities[modality] = {item.source.path for item, _ in items}
-        return self._modalities[modality]
+        return path in self._modalities[modality]
 
 
 def _find_image(query: LabelledQuery, root: Path) -> Path | None:
@@ -315,7 +329,15 @@ def _measured(library: Searched) -> Measured:
         images=index.catalog.count(Modality.IMAGE),
         texts=index.catalog.count(Modality.TEXT),
         encoders={info.id: info.fingerprint for info in infos},
-        versions={package: version(package) for package in _PACKAGES}
-        | {"python": python_version()},
+        versions=_versions(),
         config=library.settings.config.model_dump(mode="json"),
     )
+
+
+def _versions() -> dict[str, str]:
+    versions = {"python": python_version()}
+    for package in _PACKAGES:
+        # Comparing alone needs scipy.
+        with suppress(PackageNotFoundError):
+            versions[package] = version(package)
+    return versions

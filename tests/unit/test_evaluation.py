@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import sys
 from collections.abc import Sequence
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import pytest
@@ -17,6 +17,7 @@ from florilegium.evaluation_report import EvaluationReport
 from florilegium.labelled import LabelledQuery, make_query
 from florilegium.retrieve import Explanation
 from florilegium.types import Modality
+from tests.conftest import FAKES
 
 
 def _evaluate(library: Searched, *queries: LabelledQuery) -> EvaluationReport:
@@ -53,9 +54,7 @@ def test_each_direction_is_measured_by_itself(tiny_library: Library, tiny_folder
 def test_a_file_of_many_items_counts_once_at_its_first_place(tiny_folder: Path) -> None:
     words = "\n\n".join(f"Red paragraph number {n} tells of red things." for n in range(40))
     (tiny_folder / "long.md").write_text(words, encoding="utf-8")
-    overrides = {"encoder.name": "fake:32", "text_encoder.name": "fake:32",
-                 "store.name": "memory", "ingest.chunk_tokens": 32}  # fmt: skip
-    with Library.create(tiny_folder, overrides=overrides) as library:
+    with Library.create(tiny_folder, overrides={**FAKES, "ingest.chunk_tokens": 32}) as library:
         library.ingest()
         hits = library.search("red paragraph tells", modality="text", top_k=TOP_K)
         places = [hit.item.source.path for hit in hits]
@@ -84,6 +83,17 @@ def test_of_a_folder_only_what_is_searched_for_is_relevant(tiny_library: Library
 
     assert report.results[0].relevant == 1
     assert report.total.metrics["R@1"] == 1
+
+
+def test_a_name_is_found_in_either_form_of_unicode(tiny_folder: Path) -> None:
+    for name in ("Rose\u0301.txt", "cafe\u0301/a.txt"):
+        (tiny_folder / name).parent.mkdir(exist_ok=True)
+        (tiny_folder / name).write_text(f"A text called {name}.", encoding="utf-8")
+    with Library.create(tiny_folder, overrides=FAKES) as library:
+        library.ingest()
+        query = make_query(text="a text called so", relevant=["Ros\u00e9.txt", "caf\u00e9/"])
+
+        assert _evaluate(library, query).results[0].relevant == 2
 
 
 def test_the_picture_that_is_searched_with_is_never_relevant(
@@ -243,6 +253,22 @@ def test_one_search_of_each_direction_runs_before_the_clock_does(tiny_library: L
     assert [text for text, _ in calls] == ["a", "a", "b"]
     assert calls[0][1] == {"image": None, "modality": None, "top_k": 100, "more": 1}
     assert seen == [(0, 2), (1, 2)]
+
+
+def test_without_scipy_it_measures_all_the_same(
+    tiny_library: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def known(package: str) -> str:
+        if package == "scipy":
+            raise PackageNotFoundError(package)
+        return "1.0"
+
+    monkeypatch.setattr("florilegium.evaluation.version", known)
+
+    measured = _evaluate(tiny_library, make_query(text="violin")).measured
+
+    assert "scipy" not in measured.versions
+    assert measured.versions["ir-measures"] == "1.0"
 
 
 def test_without_the_extra_nothing_is_searched(

@@ -85,6 +85,8 @@ def run(
     """
     with reported_errors(debug=debug, as_json=as_json):
         queries = read_queries(file)
+        if store_threshold and len({query.is_answerable for query in queries}) < 2:
+            raise _no_threshold()
         others = [[*(settings or []), pair] for pair in other_settings or []]
         for pairs in others:
             # A setting that does not fit the index must not show after minutes.
@@ -95,9 +97,9 @@ def run(
             earlier = find_report(against, folder) if against else None
             before = read_report(earlier) if earlier else None
             report = _measure(opened, queries, name=file.stem, allow_missing=allow_missing)
+        stored = store_report(report, folder)
         if store_threshold:
             _store_threshold(report, folder)
-        stored = store_report(report, folder)
         comparisons = []
         if earlier and before:
             comparisons.append(compare(before, report, names=(earlier.name, HERE)))
@@ -140,10 +142,7 @@ def _measure(
 def _store_threshold(report: EvaluationReport, folder: Path) -> None:
     gate = report.gate
     if gate is None or gate.best.precision is None:
-        raise ConfigError(
-            "A threshold cannot be measured without answerable and unanswerable queries.",
-            hint='Add lines with "answerable": false, for questions that nothing answers.',
-        )
+        raise _no_threshold()
     measured = MeasuredGate(
         threshold=gate.best.threshold,
         precision=gate.best.precision,
@@ -154,6 +153,13 @@ def _store_threshold(report: EvaluationReport, folder: Path) -> None:
         encoders=report.measured.encoders,
     )
     talk(f"wrote {str(write_gate(folder, measured))!r}: threshold {measured.threshold:.3f}")
+
+
+def _no_threshold() -> ConfigError:
+    return ConfigError(
+        "A threshold cannot be measured without answerable and unanswerable queries.",
+        hint='Add lines with "answerable": false, for questions that nothing answers.',
+    )
 
 
 @contextmanager

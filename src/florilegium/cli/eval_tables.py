@@ -11,8 +11,6 @@ from florilegium.gate_curve import GatePoint, GateReport
 from florilegium.metrics import METRICS
 from florilegium.significance import LEVEL
 
-_CURVE_ROWS = 10
-
 
 def print_report(report: EvaluationReport) -> None:
     """Write to stdout what was measured for each direction, and how good the gate is."""
@@ -100,9 +98,8 @@ def _point_cells(point: GatePoint) -> list[str]:
 
 
 def _some(gate: GateReport) -> list[GatePoint]:
-    # Points at even steps of how much they refuse; all of them are in the JSON.
-    curve = gate.curve
-    if len(curve) <= _CURVE_ROWS:
-        return list(curve)
-    last = len(curve) - 1
-    return [curve[round(step * last / (_CURVE_ROWS - 1))] for step in range(_CURVE_ROWS)]
+    # The lowest threshold for each tenth of recall; all thresholds are in the JSON.
+    tenths = [step / 10 for step in range(1, 11)]
+    first = [next(point for point in gate.curve if point.recall >= tenth) for tenth in tenths
+             if gate.curve[-1].recall >= tenth]  # fmt: skip
+    return list(dict.fromkeys(first))

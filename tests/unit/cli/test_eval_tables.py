@@ -25,15 +25,26 @@ def test_a_direction_without_answerable_queries_has_no_metrics(capsys: Capture) 
     assert "nothing was measured of it" in out
 
 
-def test_a_long_curve_is_shown_in_ten_rows(capsys: Capture) -> None:
+def test_the_curve_is_shown_at_each_tenth_of_recall(capsys: Capture) -> None:
     results = [result(f"a{n}", 1.0, confidence=0.5 + n / 100) for n in range(40)]
     results += [result(f"u{n}", None, confidence=n / 100) for n in range(40)]
 
     print_report(report(results))
 
     table = capsys.readouterr().out.partition("The gate")[2]
-    rows = [line for line in table.splitlines() if line.strip().startswith(("0.", "1."))]
-    assert len(rows) == 10 + 2
+    rows = [line.split() for line in table.splitlines() if line.strip().startswith("0.")]
+    assert [row[3] for row in rows[:-2]] == [f"{n / 10:.3f}" for n in range(1, 11)]
+
+
+def test_recall_that_no_threshold_reaches_has_no_row(capsys: Capture) -> None:
+    # What is certain is refused by no threshold.
+    results = [result("a", 1.0), result("u", None, confidence=0.1), result("v", None, confidence=1)]
+
+    print_report(report(results))
+
+    table = capsys.readouterr().out.partition("The gate")[2]
+    rows = [line.split() for line in table.splitlines() if line.strip().startswith("0.")]
+    assert [row[3] for row in rows[:-2]] == ["0.500"]
 
 
 def test_significance_is_marked(capsys: Capture) -> None:

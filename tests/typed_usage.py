@@ -11,6 +11,7 @@ from PIL import Image
 from florilegium import (
     Answer,
     Citation,
+    EvaluationReport,
     Event,
     Failed,
     Finished,
@@ -23,6 +24,8 @@ from florilegium import (
     Retrieved,
     Token,
     Turn,
+    evaluate,
+    make_query,
 )
 from florilegium.protocols import ChatModel, Encoder, VectorStore
 
@@ -101,3 +104,10 @@ def name_the_plug_points(encoder: Encoder, store: VectorStore, chat_model: ChatM
     encoder.encode_images([], purpose="query")  # type: ignore[call-arg]  # only texts have a purpose
     encoder.encode_texts(["rose"])  # type: ignore[call-arg]  # the purpose is never left out
     store.close()
+
+
+def evaluate_a_library(library: Library) -> float:
+    """A library is what `evaluate` takes, with a file of queries or a list of them."""
+    assert_type(evaluate(library, "queries.jsonl"), EvaluationReport)
+    report = evaluate(library, [make_query(text="a rose", relevant=["rose.jpg"])])
+    return report.total.metrics["MRR"]

@@ -50,7 +50,12 @@ if TYPE_CHECKING:
         UnsupportedInputError,
         WeightsNotFoundError,
     )
+    from florilegium.evaluation import evaluate
+    from florilegium.evaluation_report import DirectionResult, EvaluationReport, QueryResult
+    from florilegium.gate_curve import GatePoint, GateReport
+    from florilegium.labelled import LabelledQuery, make_query
     from florilegium.library import Library, Statistics
+    from florilegium.qrels import read_queries
     from florilegium.report import FailedFile, IngestReport, Progress
     from florilegium.retrieve import Explanation, RankingSummary
     from florilegium.types import Contribution, Hit, Item, Modality, Source, Span
@@ -67,7 +72,9 @@ __all__ = [
     "ConfigError",
     "ContextExceededError",
     "Contribution",
+    "DirectionResult",
     "EncoderError",
+    "EvaluationReport",
     "Event",
     "Explanation",
     "Failed",
@@ -76,6 +83,8 @@ __all__ = [
     "FileTooLargeError",
     "Finished",
     "FlorilegiumError",
+    "GatePoint",
+    "GateReport",
     "Hit",
     "Identification",
     "IndexLockedError",
@@ -85,10 +94,12 @@ __all__ = [
     "InvalidQueryError",
     "Item",
     "ItemNotFoundError",
+    "LabelledQuery",
     "Library",
     "MissingExtraError",
     "Modality",
     "Progress",
+    "QueryResult",
     "RankingSummary",
     "RerankError",
     "RerankRejectedError",
@@ -107,6 +118,9 @@ __all__ = [
     "UnsupportedFileError",
     "UnsupportedInputError",
     "WeightsNotFoundError",
+    "evaluate",
+    "make_query",
+    "read_queries",
 ]
 
 _HOMES = {
@@ -139,6 +153,11 @@ _HOMES = {
         "WeightsNotFoundError",
     ),
     "florilegium.checks": ("Check",),
+    "florilegium.evaluation": ("evaluate",),
+    "florilegium.evaluation_report": ("DirectionResult", "EvaluationReport", "QueryResult"),
+    "florilegium.gate_curve": ("GatePoint", "GateReport"),
+    "florilegium.labelled": ("LabelledQuery", "make_query"),
+    "florilegium.qrels": ("read_queries",),
     "florilegium.library": ("Library", "Statistics"),
     "florilegium.report": ("FailedFile", "IngestReport", "Progress"),
     "florilegium.retrieve": ("Explanation", "RankingSummary"),

@@ -27,6 +27,10 @@ COMMANDS = {
         "florilegium.cli.chat:chat",
         "Talk with the library; /help lists what can be typed.",
     ),
+    "eval": (
+        "florilegium.cli.lazy:eval_app",
+        "Measure how well a library searches, by labelled queries.",
+    ),
     "doctor": (
         "florilegium.cli.doctor:doctor",
         "Check that the library can work; exit code 1 if anything is wrong.",
@@ -62,7 +66,21 @@ MODEL_COMMANDS = {
         "Make a folder of ONNX graphs from an OpenCLIP or transformers model.",
     ),
 }
-GROUPS = {"florilegium": COMMANDS, "models": MODEL_COMMANDS}
+EVAL_COMMANDS = {
+    "run": (
+        "florilegium.cli.eval_run:run",
+        "Search for labelled queries, and print and store what was measured.",
+    ),
+    "show": (
+        "florilegium.cli.eval_show:show",
+        "Print a stored evaluation, or compare two of them.",
+    ),
+    "make": (
+        "florilegium.cli.eval_make:make",
+        "Label your own library: choose the right hits of queries, one by one.",
+    ),
+}
+GROUPS = {"florilegium": COMMANDS, "models": MODEL_COMMANDS, "eval": EVAL_COMMANDS}
 
 
 class LazyCommands(MutableMapping[str, Any]):
@@ -109,6 +127,26 @@ models_app = typer.Typer(
     name="models",
     cls=LazyGroup,
     help=COMMANDS["models"][1],
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+
+
+class EvalGroup(LazyGroup):
+    """The commands of `eval`, where what is no command is the file of `run`."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Read the arguments: `eval FILE` is `eval run FILE`."""
+        if args and args[0] not in EVAL_COMMANDS and args[0] != "--help":
+            args = ["run", *args]
+        return super().parse_args(ctx, args)
+
+
+eval_app = typer.Typer(
+    name="eval",
+    cls=EvalGroup,
+    help=f"{COMMANDS['eval'][1]}\n\n`florilegium eval FILE` is short for "
+    "`florilegium eval run FILE`.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )

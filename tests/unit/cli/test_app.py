@@ -23,6 +23,7 @@ def test_the_commands_are_those_of_this_milestone() -> None:
         "search",
         "ask",
         "chat",
+        "eval",
         "doctor",
         "demo",
         "config",

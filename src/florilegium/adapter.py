@@ -228,9 +228,12 @@ def blend(
     """Return how sure each name is, from the neighbours' vote and the adapter together.
 
     What the vote gave to all names that the adapter knows is given out anew by its
-    probabilities. Other names keep what the vote gave them, and where one of them is the first
-    the vote stays as it is, so no name that the adapter never saw loses share or first place to
-    it. Without an adapter, or with one that does not help, the vote stays too.
+    probabilities, less where pictures without any name voted as well: times the share of votes
+    that have a name, so two votes drawn at random must both have one. The adapter knows nothing
+    of pictures without a name, and would else be surer of its own names for them than the vote
+    was. Other names keep what the vote gave them, and where one of them is the first the vote
+    stays as it is, so no name that the adapter never saw loses share or first place to it.
+    Without an adapter, or with one that does not help, the vote stays too.
 
     Args:
         vote_shares: Name -> share of the votes; together at most 1.
@@ -243,6 +246,7 @@ def blend(
     kept = {name: share for name, share in vote_shares.items() if name not in probabilities}
     if not known or max(kept.values(), default=0.0) >= max(vote_shares.values()):
         return dict(vote_shares)
+    known *= min(1.0, sum(vote_shares.values()))
     return kept | {name: known * chance for name, chance in probabilities.items()}
 
 

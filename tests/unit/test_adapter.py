@@ -93,6 +93,13 @@ def test_the_vote_for_known_names_is_given_out_anew() -> None:
     assert blended == pytest.approx({"rose": 0.6, "tulip": 0.2, "daisy": 0.2})
 
 
+def test_votes_of_pictures_without_a_name_make_it_less_sure() -> None:
+    # 0.8 of the votes have a name, so it gives out 0.8 * 0.6; daisies keep their own.
+    blended = blend({"rose": 0.6, "daisy": 0.2}, {"rose": 0.75, "tulip": 0.25}, tiny())
+
+    assert blended == pytest.approx({"rose": 0.36, "tulip": 0.12, "daisy": 0.2})
+
+
 def test_a_name_that_it_never_saw_keeps_its_first_place() -> None:
     shares = {"daisy": 0.4, "rose": 0.3, "tulip": 0.3}
 

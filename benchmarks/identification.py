@@ -35,7 +35,7 @@ COUNTS = (5, 20, 100)
 PRECISION_AT = 5
 SURE = 0.5
 BINS = 10
-TOO_FEW = 2
+TOO_FEW = 1
 
 Rows = npt.NDArray[np.float32]
 Shares = dict[str, float]
@@ -253,7 +253,7 @@ def make_ways(
         nearest = np.argsort(-(vectors @ row), kind="stable")[:k]
         counts = Counter(names[i] for i in nearest)
         # Of names with as many votes the nearest comes first, as in the order of insertion.
-        return {name: count / k for name, count in counts.items() if name}
+        return {name: count / k for name, count in counts.items() if name} or {"": 0.0}
 
     def voted(row: Rows) -> Shares:
         return vote(vectors @ row, names)

@@ -20,8 +20,8 @@ from florilegium.errors import EncoderError
 from florilegium.ids import hash_bytes
 from florilegium.types import Embeddings
 
-LEAST_PER_NAME: Final = 3
-"""Pictures that a name needs. With fewer, leaving one out leaves nothing to compare with."""
+LEAST_PER_NAME: Final = 2
+"""Pictures that a name needs. With one, leaving it out leaves nothing to learn the name from."""
 
 MOST_PICTURES: Final = 5000
 """Pictures that are trained on, shared out evenly over the names; more take time and memory."""

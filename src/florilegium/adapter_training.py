@@ -95,8 +95,10 @@ def fit_adapter(
     """
     if embeddings.ndim != 2 or len(embeddings) != len(names) or not np.isfinite(embeddings).all():
         raise EncoderError(
-            f"An adapter needs one finite embedding for each of {len(names)} names, "
-            f"not an array of shape {embeddings.shape} with whatever it holds."
+            f"An adapter needs a finite embedding for each of {len(names)} names, "
+            f"not an array of shape {embeddings.shape}"
+            f"{'' if np.isfinite(embeddings).all() else ' with values that are not finite'}.",
+            hint="Run `florilegium ingest`, which encodes pictures that lack an embedding.",
         )
     counts = Counter(name for name in names if name is not None)
     usable = sorted(name for name, count in counts.items() if count >= LEAST_PER_NAME)

@@ -32,7 +32,7 @@ NEIGHBOURS: Final = 10  # as many as vote in a search
 
 _REVISION = 1  # of the code here that changes an adapter
 _MOST_HELD_OUT = 1500  # pictures that penalty, temperature and validation are chosen by
-_PENALTIES = np.geomspace(1e-3, 30, 16)  # times the mean squared distance from the centre
+_PENALTIES = np.geomspace(1e-3, 30, 16)  # times the variance of the pictures trained on
 _TEMPERATURES = np.geomspace(1, 100, 25)
 _COSINE_FLOOR = 0.02
 _QUANTILES = 201

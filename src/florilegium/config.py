@@ -156,7 +156,9 @@ class ChatConfig(KeyedSection):
     max_tokens: int = Field(512, ge=1, le=32768, description="Longest reply, in tokens.")
     temperature: float = Field(0.0, ge=0.0, le=2.0, description="0 gives the same reply each time.")
     min_confidence: Fraction = Field(
-        0.5, description="Evidence below this is refused, from 0 (answer always) to 1."
+        0.6,
+        description="Evidence below this is refused, from 0 (answer always) to 1; "
+        "what `florilegium eval --store-threshold` measured takes the place of the default.",
     )
 
 

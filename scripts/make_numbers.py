@@ -294,6 +294,72 @@ def chat_table() -> str:
     )
 
 
+NAMING = {
+    "1 nearest": "the nearest photo",
+    "5 nearest": "vote of the 5 nearest",
+    "10 nearest": "vote of the 10 nearest",
+    "vote": "the library's vote (standardised, 10 nearest)",
+    "ridge probe": "ridge probe, penalty 1",
+    "adapter": "adapter alone",
+    "blend": "**vote and adapter, where its own test says that it helps**",
+}
+
+
+def identification_table() -> str:
+    results = read("identification")
+    found = results["results"]
+    counts = list(found["flowers5"])
+    heads = [f"{count} a kind" for count in counts]
+    rows = [
+        f"| | {' | '.join(heads)} | drawings by category |",
+        "|---|" + "--:|" * (len(heads) + 1),
+    ]
+    for way, label in NAMING.items():
+        sides = [*(found["flowers5"][count]["ways"][way] for count in counts)]
+        said = [naming_cell(one) for one in [*sides, found["stamps"]["ways"][way]]]
+        rows.append(f"| {label} | {' | '.join(said)} |")
+    whole = [found["flowers5, by the library itself"][count]["accuracy %"] for count in counts]
+    rows.append(f"| the library's vote, end to end, one seed | {' | '.join(map(str, whole))} | |")
+    return lines(
+        f"Right first names in percent ± deviation over {found['seeds']} random choices of the "
+        f"photos with a name; in brackets the expected calibration error. {origin(results)}",
+        "",
+        *rows,
+    )
+
+
+def naming_cell(one: dict[str, float]) -> str:
+    accuracy, deviation = one["accuracy %"], one["accuracy %, deviation"]
+    return f"{accuracy} ± {deviation} ({one['calibration error %']})"
+
+
+def adapted_table() -> str:
+    found = read("identification")["results"]
+    rows = ["| of the five first, of the same kind, % | cosine | adapted list | both, fused |"]
+    rows.append("|---|--:|--:|--:|")
+    ways = ("cosine", "adapted", "both lists, fused")
+    for count in found["flowers5"]:
+        first = found["flowers5"][count]["precision@5"]
+        other = found["unseen"][count]["precision@5"]
+        sides = {"all five named": [first[way] for way in ways]}
+        for part, label in (("seen", "a named kind"), ("unseen", "a nameless kind")):
+            sides[f"three of five named: {label}"] = [other[f"{way}, {part}"] for way in ways]
+        for label, side in sides.items():
+            rows.append(f"| {count} a kind, {label} | {' | '.join(str(v['%']) for v in side)} |")
+    sure = [
+        f"{count}: {found['unseen'][count]['ways']['vote']['unseen: sure of a name %']} % by the "
+        f"vote, {found['unseen'][count]['ways']['blend']['unseen: sure of a name %']} % blended"
+        for count in found["unseen"]
+    ]
+    seconds = ", ".join(f"{size}: {spent} s" for size, spent in found["training"].items())
+    return lines(
+        *rows,
+        "",
+        f"Photos of nameless kinds that are given a name with more than half of the confidence, by "
+        f"photos a kind: {'; '.join(sure)}. Training takes {seconds}.",
+    )
+
+
 def cells(found: dict[str, float]) -> str:
     return " | ".join(f"{found[name]:.1f}" for name in RECALLS)
 
@@ -325,6 +391,8 @@ TABLES = {
     "clip_stages": clip_stages_table,
     "memory": memory_table,
     "chat": chat_table,
+    "identification": identification_table,
+    "adapted": adapted_table,
 }
 
 

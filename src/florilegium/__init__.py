@@ -52,9 +52,11 @@ if TYPE_CHECKING:
     )
     from florilegium.evaluation import evaluate
     from florilegium.evaluation_report import DirectionResult, EvaluationReport, QueryResult
+    from florilegium.filters import Filter
     from florilegium.gate_curve import GatePoint, GateReport
     from florilegium.labelled import LabelledQuery, make_query
-    from florilegium.library import Library, Statistics
+    from florilegium.library import Library
+    from florilegium.parts import Statistics
     from florilegium.qrels import read_queries
     from florilegium.report import FailedFile, IngestReport, Progress
     from florilegium.retrieve import Explanation, RankingSummary
@@ -81,6 +83,7 @@ __all__ = [
     "FailedFile",
     "Failure",
     "FileTooLargeError",
+    "Filter",
     "Finished",
     "FlorilegiumError",
     "GatePoint",
@@ -155,10 +158,12 @@ _HOMES = {
     "florilegium.checks": ("Check",),
     "florilegium.evaluation": ("evaluate",),
     "florilegium.evaluation_report": ("DirectionResult", "EvaluationReport", "QueryResult"),
+    "florilegium.filters": ("Filter",),
     "florilegium.gate_curve": ("GatePoint", "GateReport"),
     "florilegium.labelled": ("LabelledQuery", "make_query"),
     "florilegium.qrels": ("read_queries",),
-    "florilegium.library": ("Library", "Statistics"),
+    "florilegium.library": ("Library",),
+    "florilegium.parts": ("Statistics",),
     "florilegium.report": ("FailedFile", "IngestReport", "Progress"),
     "florilegium.retrieve": ("Explanation", "RankingSummary"),
     "florilegium.answers": (

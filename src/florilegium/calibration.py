@@ -14,6 +14,8 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from florilegium.bm25 import PRIOR_ITEMS
+
 # A background of so many items says as much as what is believed before.
 _PRIOR_ITEMS: Final = 8
 # Scores that agree to so many decimals are of one thing: fifty folders of one name, say.
@@ -103,8 +105,10 @@ def fit_words(scores: Collection[float], *, items: int, rarity: float) -> Scale:
             of an item that holds each of them once.
     """
     values = np.fromiter(scores, dtype=np.float64)
-    count = max(items, len(values), 1)
-    mean = float(values.sum()) / count
-    variance = max(float((values**2).sum()) / count - mean**2, 0.0)
+    count = max(items, len(values))
+    # Twenty more items without a word, which let the one of two texts that has it stand out.
+    size = count + PRIOR_ITEMS
+    mean = float(values.sum()) / size
+    variance = max(float((values**2).sum()) / size - mean**2, 0.0)
     floor = _WORDS_SHARE * rarity if rarity > 0 else 1.0
     return Scale(mean=mean, deviation=max(variance**0.5, floor), items=count)

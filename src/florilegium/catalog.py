@@ -9,13 +9,14 @@ from __future__ import annotations
 import json
 import sqlite3
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Set
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from florilegium import field_rows, word_index
-from florilegium.entries import Card, Entry, forget, insert
+from florilegium.entries import SCHEMA, Card, Entry, forget, insert
 from florilegium.errors import IndexMismatchError, ItemNotFoundError, StoreError
 from florilegium.filters import Filter
 from florilegium.matching import matching_statement
@@ -23,36 +24,6 @@ from florilegium.report import FailedFile
 from florilegium.types import Collection, Item, Link, Modality, Part, Reference, Source, Span
 
 SCHEMA_VERSION = 2
-
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS sources (
-    path TEXT PRIMARY KEY, size INTEGER NOT NULL, modified_ns INTEGER NOT NULL,
-    content_hash TEXT NOT NULL
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS failures (
-    path TEXT PRIMARY KEY, code TEXT NOT NULL, message TEXT NOT NULL, hint TEXT
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS items (
-    number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, path TEXT NOT NULL,
-    ordinal INTEGER NOT NULL, modality TEXT NOT NULL, title TEXT NOT NULL, text TEXT NOT NULL,
-    labels TEXT NOT NULL, details TEXT NOT NULL
-);
-CREATE INDEX IF NOT EXISTS items_by_path ON items (path);
-CREATE TABLE IF NOT EXISTS records (
-    id TEXT NOT NULL, collection TEXT NOT NULL, path TEXT NOT NULL,
-    PRIMARY KEY (collection, id)
-) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS records_by_path ON records (path);
-CREATE TABLE IF NOT EXISTS pending (
-    id TEXT NOT NULL, collection TEXT NOT NULL, path TEXT NOT NULL,
-    PRIMARY KEY (collection, id)
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS links (
-    path TEXT NOT NULL, other TEXT NOT NULL, kind TEXT NOT NULL, words TEXT NOT NULL,
-    PRIMARY KEY (path, other, kind)
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-"""
 
 _ITEM = (
     "i.id, i.path, i.ordinal, i.modality, i.title, i.text, i.details,"
@@ -76,7 +47,7 @@ class Catalog:
             self._connection.execute("PRAGMA journal_mode=WAL")
             self._connection.execute("PRAGMA synchronous=NORMAL")
             self._check_schema()
-            self._connection.executescript(_SCHEMA + word_index.SCHEMA + field_rows.SCHEMA)
+            self._connection.executescript(SCHEMA + word_index.SCHEMA + field_rows.SCHEMA)
             self._connection.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
             self._connection.commit()
         except sqlite3.Error as error:
@@ -214,7 +185,7 @@ class Catalog:
     def records(self, paths: Sequence[str]) -> list[tuple[str, Collection, str]]:
         """Return (path, collection, id) of all records of these files."""
         rows = self._in("SELECT path, collection, id FROM records WHERE path IN ({})", paths)
-        return [(path, _collection(name), id_) for path, name, id_ in rows]
+        return [(path, Collection.named(name), id_) for path, name, id_ in rows]
 
     def record_ids(self) -> dict[Collection, list[str]]:
         """Return all record ids by collection."""
@@ -307,14 +278,32 @@ class Catalog:
     # -- lexical search --
 
     def search_words(
-        self, text: str, modality: Modality, *, top_k: int, labels: bool = False
+        self,
+        text: str,
+        modality: Modality,
+        *,
+        top_k: int,
+        labels: bool = False,
+        within: Set[str] | None = None,
     ) -> list[tuple[str, float]]:
         """Return (item id, BM25 score) of the items that share words with `text`, best first.
 
-        With `labels`, the words of labels are searched instead of those that people wrote.
+        With `labels`, the words of labels are searched instead of those that people wrote. With
+        `within`, only these items are found.
         """
-        sql, values = word_index.search_statement(text, modality, top_k=top_k, labels=labels)
-        return [(row[0], float(row[1])) for row in self._rows(sql, values)] if values else []
+        if self.count(modality) <= word_index.SMALL:
+            rows = self._rows(word_index.small_statement(modality))
+            scored = word_index.score_small(rows, text, labels=labels)
+            return [pair for pair in scored if within is None or pair[0] in within][:top_k]
+        sql, values = word_index.search_statement(text, modality, labels=labels)
+        if not values:
+            return []
+        if within is None:
+            rows = self._rows(f"{sql} LIMIT ?", (*values, top_k))
+            return [(row[0], float(row[1])) for row in rows]
+        with self._reading() as connection:
+            found = ((r[0], float(r[1])) for r in connection.execute(sql, values) if r[0] in within)
+            return list(islice(found, top_k))
 
     def item_frequency(self, words: Sequence[str], modality: Modality) -> dict[str, int]:
         """Return in how many items of a modality each indexed word occurs."""
@@ -358,9 +347,14 @@ class Catalog:
         )
 
     def _rows(self, sql: str, values: Sequence[Any] = ()) -> list[Any]:
+        with self._reading() as connection:
+            return connection.execute(sql, values).fetchall()
+
+    @contextmanager
+    def _reading(self) -> Iterator[sqlite3.Connection]:
         try:
             with self._lock:
-                return self._connection.execute(sql, values).fetchall()
+                yield self._connection
         except sqlite3.Error as error:
             raise self._failed(error) from error
 
@@ -386,13 +380,8 @@ class Catalog:
         )
 
 
-def _collection(name: str) -> Collection:
-    space, modality, part = name.rsplit("/", 2)
-    return Collection(space=space, modality=Modality(modality), part=Part(part))
-
-
 def _by_collection(rows: Iterable[tuple[str, str]]) -> dict[Collection, list[str]]:
     grouped: dict[Collection, list[str]] = {}
     for name, id_ in rows:
-        grouped.setdefault(_collection(name), []).append(id_)
+        grouped.setdefault(Collection.named(name), []).append(id_)
     return grouped

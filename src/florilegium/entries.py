@@ -10,6 +10,36 @@ from dataclasses import dataclass
 from florilegium import field_rows, word_index
 from florilegium.types import Collection, Description, Item, Modality, Source
 
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS sources (
+    path TEXT PRIMARY KEY, size INTEGER NOT NULL, modified_ns INTEGER NOT NULL,
+    content_hash TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS failures (
+    path TEXT PRIMARY KEY, code TEXT NOT NULL, message TEXT NOT NULL, hint TEXT
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS items (
+    number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, path TEXT NOT NULL,
+    ordinal INTEGER NOT NULL, modality TEXT NOT NULL, title TEXT NOT NULL, text TEXT NOT NULL,
+    labels TEXT NOT NULL, details TEXT NOT NULL
+);
+CREATE INDEX IF NOT EXISTS items_by_path ON items (path);
+CREATE TABLE IF NOT EXISTS records (
+    id TEXT NOT NULL, collection TEXT NOT NULL, path TEXT NOT NULL,
+    PRIMARY KEY (collection, id)
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS records_by_path ON records (path);
+CREATE TABLE IF NOT EXISTS pending (
+    id TEXT NOT NULL, collection TEXT NOT NULL, path TEXT NOT NULL,
+    PRIMARY KEY (collection, id)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS links (
+    path TEXT NOT NULL, other TEXT NOT NULL, kind TEXT NOT NULL, words TEXT NOT NULL,
+    PRIMARY KEY (path, other, kind)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+"""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:

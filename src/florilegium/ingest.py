@@ -128,13 +128,7 @@ def ingest(
             config=config,
             counts=counts,
             tell=_Teller(progress, total=len(plan.to_do)),
-            reader=Reader(
-                root,
-                by_suffix,
-                encoder=index.encoder,
-                known=plan.hashes(),
-                max_bytes=int(config.ingest.max_file_megabytes * _MILLION),
-            ),
+            reader=_reader(root, by_suffix, plan, index=index, config=config),
             threads=threads,
         )
         hashes.complete(by_suffix, threads=threads)
@@ -147,6 +141,18 @@ def ingest(
     )
     index.catalog.set_failures(report.failed)
     return report
+
+
+def _reader(
+    root: Path, by_suffix: Mapping[str, Loader], plan: _Plan, *, index: Index, config: Config
+) -> Reader:
+    return Reader(
+        root,
+        by_suffix,
+        encoder=index.encoder,
+        known=plan.hashes(),
+        max_bytes=int(config.ingest.max_file_megabytes * _MILLION),
+    )
 
 
 def recover(index: Index) -> None:

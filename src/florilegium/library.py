@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Self
@@ -18,6 +17,7 @@ from florilegium.checks import Check, attempt, check_reranker, try_chat_model, t
 from florilegium.config import (
     CONFIG_NAME,
     INDEX_FOLDER,
+    ChatConfig,
     Settings,
     load_settings,
     write_settings,
@@ -31,26 +31,17 @@ from florilegium.errors import (
     StoreError,
     UnsupportedFileError,
 )
+from florilegium.filters import Filter
+from florilegium.gate_file import read_gate
 from florilegium.index import Index
 from florilegium.ingest import ingest
 from florilegium.inputs import ImageLike, make_query, read_picture
-from florilegium.parts import Parts
-from florilegium.report import FailedFile, IngestReport, Progress
-from florilegium.retrieve import Explanation, retrieve
-from florilegium.types import Hit, Item, Modality, Query, Space
+from florilegium.parts import Parts, Statistics
+from florilegium.report import IngestReport, Progress
+from florilegium.retrieve import Explanation, SearchOptions, retrieve
+from florilegium.types import Hit, Item, Modality, Query
 
 _LOCK = "lock"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Statistics:
-    """How much is in an index. `failed` are the files that the last ingest could not read."""
-
-    sources: int
-    images: int
-    texts: int
-    failed: tuple[FailedFile, ...]
-    spaces: tuple[Space, ...]
 
 
 class Library:
@@ -176,6 +167,7 @@ class Library:
         image: ImageLike | Sequence[ImageLike] | None = None,
         modality: Modality | str | None = None,
         top_k: int | None = None,
+        where: Filter | None = None,
     ) -> list[Hit]:
         """Return what is nearest to a text, to pictures, or to both, best first.
 
@@ -186,12 +178,14 @@ class Library:
                 several of them, which are searched for by what they have in common.
             modality: `image` or `text` to find only such items.
             top_k: How many hits; by default `retrieval.top_k` of the settings.
+            where: What may be found at all, by folder, kind of file, label, date or field.
 
         Raises:
             InvalidQueryError: Neither text nor picture was given, or a value is out of range.
             IndexNotFoundError: Nothing was ingested yet.
         """
-        return list(self.explain(text, image=image, modality=modality, top_k=top_k).hits)
+        found = self.explain(text, image=image, modality=modality, top_k=top_k, where=where)
+        return list(found.hits)
 
     def explain(
         self,
@@ -200,6 +194,7 @@ class Library:
         image: ImageLike | Sequence[ImageLike] | None = None,
         modality: Modality | str | None = None,
         top_k: int | None = None,
+        where: Filter | None = None,
     ) -> Explanation:
         """Return what `search` does, with the lists it came from and the weight of the evidence."""
         query = make_query(
@@ -209,7 +204,7 @@ class Library:
             top_k=self.settings.config.retrieval.top_k if top_k is None else top_k,
             max_pixels=self._max_pixels,
         )
-        return self._retrieve(query)
+        return self._retrieve(query, where=where)
 
     def ask(
         self,
@@ -218,6 +213,7 @@ class Library:
         image: ImageLike | None = None,
         history: Sequence[Turn] = (),
         quote: bool = False,
+        where: Filter | None = None,
     ) -> Answer:
         """Answer a question from the library, with citations.
 
@@ -226,6 +222,7 @@ class Library:
             image: A picture that the question is about.
             history: `Answer.history` of the answer before, for a follow-up question.
             quote: Answer with sentences of the library, whatever chat model is configured.
+            where: What may be answered from, as for `search`.
 
         Raises:
             InvalidQueryError: Neither question nor picture was given.
@@ -233,7 +230,7 @@ class Library:
                 of reach, the answer is quoted instead, and `Answer.failure` says so; what it had
                 said before it failed is kept there too.
         """
-        for event in self.stream(question, image=image, history=history, quote=quote):
+        for event in self.stream(question, image=image, history=history, quote=quote, where=where):
             if isinstance(event, Finished):
                 return event.answer
         raise StoreError("The answer ended without its last event.", hint="Report this defect.")
@@ -245,23 +242,17 @@ class Library:
         image: ImageLike | None = None,
         history: Sequence[Turn] = (),
         quote: bool = False,
+        where: Filter | None = None,
     ) -> Iterator[Event]:
         """Answer as `ask` does, in events: Retrieved first, then Token by Token, then Finished.
 
         Failed comes where the chat model failed: before the tokens that stand in, or after its own.
         """
-        return self._events(question, image=image, history=history, quote=quote)
+        return self._events(question, image=image, history=history, quote=quote, where=where)
 
     def statistics(self) -> Statistics:
         """Return how much is in the index. Raises IndexNotFoundError when there is none."""
-        index = self._parts.index()
-        return Statistics(
-            sources=len(index.catalog.sources()),
-            images=index.catalog.count(Modality.IMAGE),
-            texts=index.catalog.count(Modality.TEXT),
-            failed=index.catalog.failures(),
-            spaces=self._parts.manifest().spaces,
-        )
+        return self._parts.statistics()
 
     @property
     def index(self) -> Index:
@@ -294,7 +285,7 @@ class Library:
             Check(name="settings", ok=True, message=f"profile {config.profile}"),
             attempt("text encoder", lambda: try_encoder(parts.text_encoder())),
             attempt("image-text encoder", lambda: try_encoder(parts.encoder())),
-            attempt("index", self._describe_index),
+            attempt("index", parts.describe_index),
             attempt("chat model", lambda: try_chat_model(parts.chat_model(), max_tokens=room)),
             *check_reranker(parts.reranker),
         ]
@@ -311,33 +302,55 @@ class Library:
 
     # -- wiring --
 
-    def _retrieve(self, query: Query) -> Explanation:
-        config = self.settings.config.retrieval
-        return retrieve(
-            query,
-            index=self._parts.index(),
-            candidates=config.candidates,
-            method=config.fusion,
+    def _retrieve(self, query: Query, *, where: Filter | None) -> Explanation:
+        config = self.settings.config
+        options = SearchOptions(
+            candidates=config.retrieval.candidates,
+            method=config.retrieval.fusion,
+            reranker=self._parts.reranker(),
+            reranked=config.rerank.top_k,
         )
+        return retrieve(query, index=self._parts.index(), options=options, where=where)
 
     def _events(
-        self, question: str, *, image: ImageLike | None, history: Sequence[Turn], quote: bool
+        self,
+        question: str,
+        *,
+        image: ImageLike | None,
+        history: Sequence[Turn],
+        quote: bool,
+        where: Filter | None,
     ) -> Iterator[Event]:
         yield from answer_events(
             question,
             image=None if image is None else read_picture(image, max_pixels=self._max_pixels),
             history=history,
             tools=Tools(
-                search=self._find,
+                search=partial(self._find, where=where),
                 chat_model=self._parts.quoting_model() if quote else self._parts.chat_model(),
                 fallback=self._parts.quoting_model,
                 open_image=self.read_image,
                 going_first=partial(going_first, self.root / INDEX_FOLDER),
-                config=self.settings.config.chat,
+                config=self._chat_config(),
             ),
         )
 
-    def _find(self, wanted: Wanted) -> Found:
+    def _chat_config(self) -> ChatConfig:
+        """Return the settings of the chat, with the threshold that was measured for this library.
+
+        A threshold in the settings wins over it.
+        """
+        config = self.settings.config.chat
+        gate = read_gate(self.root / INDEX_FOLDER)
+        spaces = {space.name: space.fingerprint for space in self._parts.manifest().spaces}
+        if "chat.min_confidence" in self.settings.origins or gate is None:
+            return config
+        # With other encoders the numbers mean something else.
+        if gate.encoders != spaces:
+            return config
+        return config.model_copy(update={"min_confidence": gate.threshold})
+
+    def _find(self, wanted: Wanted, *, where: Filter | None) -> Found:
         config, picture = self.settings.config, wanted.picture
         explanation = self._retrieve(
             Query(
@@ -346,7 +359,8 @@ class Library:
                 about=wanted.about,
                 about_picture=wanted.about_picture,
                 top_k=max(config.chat.max_sources, config.retrieval.top_k),
-            )
+            ),
+            where=where,
         )
         return Found(
             hits=explanation.hits,
@@ -379,8 +393,3 @@ class Library:
             raise
         self._parts.note_change()
         return report
-
-    def _describe_index(self) -> str:
-        found = self.statistics()
-        failed = f", {len(found.failed)} failed" if found.failed else ""
-        return f"{found.images} pictures and {found.texts} chunks of text{failed}"

@@ -7,7 +7,6 @@ texts linked to the nearest pictures. Opens and writes nothing.
 
 from __future__ import annotations
 
-import math
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Set
@@ -17,6 +16,7 @@ from typing import Final
 
 import numpy as np
 
+from florilegium.bm25 import inverse_frequency
 from florilegium.calibration import Prior, Scale, fit_background, fit_words
 from florilegium.encode import encode_query_image, encode_query_text
 from florilegium.fusion import Ranking
@@ -44,7 +44,6 @@ _UNWANTED_WEIGHT: Final = -0.5
 _VOTES: Final = Scale(mean=0.0, deviation=0.2)
 _SPREAD: Final = 0.1  # of cosines of unrelated things of one modality
 _PER_ITEM: Final = 4  # records fetched per wanted item where an item has several
-_PRIOR_ITEMS: Final = 20  # items added in thought: one file says little of which words are rare
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,13 +74,12 @@ class Rarity:
     def __call__(self, word: str) -> float:
         """Return the rarity among all items of both modalities."""
         count = sum(self._count(word, modality) for modality in Modality)
-        size = _PRIOR_ITEMS + sum(self.sizes.values())
-        return _inverse_frequency(count, size)
+        return inverse_frequency(count, sum(self.sizes.values()))
 
     def among(self, words: Set[str], modality: Modality) -> float:
         """Return the sum of the rarities of words among the items of one modality."""
         size = self.sizes[modality]
-        return sum(_inverse_frequency(self._count(w, modality), size) for w in sorted(words))
+        return sum(inverse_frequency(self._count(w, modality), size) for w in sorted(words))
 
     def _count(self, word: str, modality: Modality) -> int:
         counts = self._counts[modality]
@@ -93,8 +91,24 @@ class Rarity:
 class Lists:
     """The lists of one query, made when this is made."""
 
-    def __init__(self, query: Query, *, index: Index, candidates: int) -> None:
+    def __init__(
+        self,
+        query: Query,
+        *,
+        index: Index,
+        candidates: int,
+        within: Set[str] | None = None,
+    ) -> None:
+        """Make the lists.
+
+        Args:
+            query: What is searched for.
+            index: Where to search.
+            candidates: Items that each list brings.
+            within: Ids of the items that may be found; None for all.
+        """
         self._query = query
+        self._within = within
         self._index = index
         self._candidates = candidates
         self.rankings: list[Ranking] = []
@@ -195,7 +209,9 @@ class Lists:
     ) -> None:
         catalog, labels = self._index.catalog, name == "labels"
         with self._timed("words"):
-            found = catalog.search_words(text, modality, top_k=self._candidates, labels=labels)
+            found = catalog.search_words(
+                text, modality, top_k=self._candidates, labels=labels, within=self._within
+            )
             words = frozenset(content_tokens(text))
             rarity = self.rarity.among(words, modality)
         size = self.rarity.sizes[modality]
@@ -242,7 +258,9 @@ class Lists:
         about = self._query.about
         shares = {about: 1.0} if about else share_votes(self.votes, catalog=catalog)
         chunks: list[Item] = [
-            item for item in catalog.items_of(list(shares)) if item.modality is Modality.TEXT
+            item
+            for item in catalog.items_of(list(shares))
+            if item.modality is Modality.TEXT and (self._within is None or item.id in self._within)
         ]
         if not chunks:
             self._leave_out("linked texts", Modality.TEXT, "no text is linked to a near picture")
@@ -274,7 +292,9 @@ class Lists:
         several = collection in (self._index.sentences, self._index.windows)
         with self._timed("vectors"):
             top_k = self._candidates * (_PER_ITEM if several else 1)
-            matches = self._index.store.search(collection, embedding, top_k=top_k)
+            matches = self._index.store.search(
+                collection, embedding, top_k=top_k, within=self._within
+            )
         scores: dict[str, float] = {}
         for match in matches:  # best first, so the first match of an item is its best
             if match.item_id not in self.twins and len(scores) < self._candidates:
@@ -310,10 +330,6 @@ def with_coverage(rankings: list[Ranking], *, index: Index) -> list[Ranking]:
     images = {id_ for r in rankings if r.modality is Modality.IMAGE for id_ in r.scores}
     described = index.catalog.described(sorted(images))
     return [replace(r, covers=described) if r in over_cards else r for r in rankings]
-
-
-def _inverse_frequency(count: int, size: int) -> float:
-    return math.log(1.0 + max(size - count + 0.5, 0.0) / (count + 0.5))
 
 
 def _unread(encoder: str, text: str) -> str:

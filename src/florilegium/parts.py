@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import shutil
 import time
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from florilegium.cache import EmbeddingCache
@@ -24,7 +24,8 @@ from florilegium.registry import (
     open_reranker,
     open_store,
 )
-from florilegium.types import Manifest, Space
+from florilegium.report import FailedFile
+from florilegium.types import Manifest, Modality, Space
 
 QUOTING_CHAT_MODEL = "extractive"
 """What answers when the configured chat model is out of reach."""
@@ -32,6 +33,17 @@ QUOTING_CHAT_MODEL = "extractive"
 _CATALOG = "catalog.db"
 _CACHE = "embeddings.db"
 _STORE = "store"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Statistics:
+    """How much is in an index. `failed` are the files that the last ingest could not read."""
+
+    sources: int
+    images: int
+    texts: int
+    failed: tuple[FailedFile, ...]
+    spaces: tuple[Space, ...]
 
 
 class Parts:
@@ -180,6 +192,23 @@ class Parts:
         if self._catalog is not None:
             self._catalog.close()
             self._catalog = None
+
+    def statistics(self) -> Statistics:
+        """Return how much is in the index. Raises IndexNotFoundError when there is none."""
+        index = self.index()
+        return Statistics(
+            sources=len(index.catalog.sources()),
+            images=index.catalog.count(Modality.IMAGE),
+            texts=index.catalog.count(Modality.TEXT),
+            failed=index.catalog.failures(),
+            spaces=self.manifest().spaces,
+        )
+
+    def describe_index(self) -> str:
+        """Return in one line how much is in the index. Raises IndexNotFoundError."""
+        found = self.statistics()
+        failed = f", {len(found.failed)} failed" if found.failed else ""
+        return f"{found.images} pictures and {found.texts} chunks of text{failed}"
 
     def _delete_index(self) -> None:
         # The store goes first: a catalog without its store is found out by the next run.

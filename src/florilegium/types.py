@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import Literal, Self, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -160,6 +160,12 @@ class Collection:
         """Return a name that is unique among collections."""
         return f"{self.space}/{self.modality}/{self.part}"
 
+    @classmethod
+    def named(cls, name: str) -> Self:
+        """Return the collection of a name that `name` gave."""
+        space, modality, part = name.rsplit("/", 2)
+        return cls(space=space, modality=Modality(modality), part=Part(part))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
@@ -257,13 +263,15 @@ class Hit:
 
     `score` is the highest cosine similarity that the item reached in any vector list, in [-1, 1];
     it is comparable only among hits of one modality. Hits are ordered by `fused`, the weighted
-    sum of standardised scores, which has no upper bound.
+    sum of standardised scores, which has no upper bound. `duplicates` are items that say or show
+    the same and were put under this one: copies, overlapping chunks.
     """
 
     item: Item
     score: float
     fused: float
     contributions: tuple[Contribution, ...] = ()
+    duplicates: tuple[Item, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,12 +22,24 @@ def weigh_evidence(query: Query, lists: Lists, fused: Sequence[Fused], *, index:
         fused: What was found, best first, of all modalities.
         index: Where it was found.
     """
+    image = _image_evidence(query, lists, index=index)
+    pointed = lists.is_about_picture()
+    seen = text_evidence(query, lists, fused, index=index)
+    weighed = [weigh(one, image, about_picture=pointed) for one in seen]
+    weighed = weighed or [weigh(None, image, about_picture=pointed)]
+    return max(weighed, key=lambda evidence: evidence.confidence)
+
+
+def text_evidence(
+    query: Query, lists: Lists, fused: Sequence[Fused], *, index: Index
+) -> list[TextEvidence]:
+    """Return what the best texts and cards say of the words of the query, best first."""
     text = query.words.strip()
     best: list[Fused] = []
     for modality in (Modality.TEXT, Modality.IMAGE) if text else ():
         best += [one for one in fused if one.modality is modality][:_WEIGHED]
     items = index.catalog.items([one.item_id for one in best])
-    seen = [
+    return [
         TextEvidence(
             cosine=_text_cosine(one),
             unrelated=index.text_encoder.info.unrelated,
@@ -38,11 +50,6 @@ def weigh_evidence(query: Query, lists: Lists, fused: Sequence[Fused], *, index:
         for one in best
         if one.item_id in items
     ]
-    image = _image_evidence(query, lists, index=index)
-    pointed = lists.is_about_picture()
-    weighed = [weigh(one, image, about_picture=pointed) for one in seen]
-    weighed = weighed or [weigh(None, image, about_picture=pointed)]
-    return max(weighed, key=lambda evidence: evidence.confidence)
 
 
 def _image_evidence(query: Query, lists: Lists, *, index: Index) -> ImageEvidence | None:

@@ -6,7 +6,9 @@ Statements for the catalog, which holds the connection; ranks by FTS5's BM25.
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Sequence
 
+from florilegium import bm25
 from florilegium.lexical import characters, content_tokens, tokens
 from florilegium.types import Modality
 
@@ -19,6 +21,9 @@ CREATE VIRTUAL TABLE IF NOT EXISTS image_words
 """
 
 _WEIGHTS = "1.0, 0.25, 1.0"  # of words, characters, labels
+SMALL = 50
+"""Collections up to so many items are scored by our own BM25, which knows few texts."""
+
 _TABLES = {Modality.TEXT: "text_words", Modality.IMAGE: "image_words"}
 
 
@@ -47,27 +52,57 @@ def remove(connection: sqlite3.Connection, number: int) -> None:
 
 
 def search_statement(
-    text: str, modality: Modality, *, top_k: int, labels: bool = False
-) -> tuple[str, tuple[str | int, ...]]:
+    text: str, modality: Modality, *, labels: bool = False
+) -> tuple[str, tuple[str, ...]]:
     """Return SQL and values that list (item id, score) for the words of `text`, best first.
 
     Higher is better; an item that shares no word is not listed. A single Han character finds it
     inside longer words too. There are no values when `text` has no words.
     """
-    words = content_tokens(text) or tuple(dict.fromkeys(tokens(text)))
-    if not words:
+    wanted = _wanted(text, labels=labels)
+    if not wanted:
         return "", ()
-    # Pairs of characters miss 浇两次水 for 浇水, so their characters are looked for as well.
-    single = [] if labels else [one for one in characters("".join(words)) if one not in words]
-    wanted = [*words, *dict.fromkeys(single)]
     match = " OR ".join(match_word(word, labels=labels) for word in wanted)
     table = _TABLES[modality]
     sql = (
         f"SELECT i.id, -bm25({table}, {_WEIGHTS}) AS score FROM {table} "  # noqa: S608 - a constant
         f"JOIN items i ON i.number = {table}.rowid WHERE {table} MATCH ? "
-        "ORDER BY score DESC, i.id LIMIT ?"
+        "ORDER BY score DESC, i.id"
     )
-    return sql, (match, top_k)
+    return sql, (match,)
+
+
+def small_statement(modality: Modality) -> str:
+    """Return SQL that lists (item id, words, characters, words of labels) of a whole collection."""
+    table = _TABLES[modality]
+    return (
+        f"SELECT i.id, w.words, w.characters, w.labels FROM {table} w"  # noqa: S608 - a constant
+        " JOIN items i ON i.number = w.rowid"
+    )
+
+
+def score_small(
+    rows: Sequence[tuple[str, str, str, str]], text: str, *, labels: bool = False
+) -> list[tuple[str, float]]:
+    """Return (item id, BM25 score) for the rows of `small_statement`, best first."""
+    held: dict[str, list[str]] = {}
+    for id_, words, single, named in rows:
+        # A character that is looked for alone is another thing than a word of one character.
+        apart = [f"{one}*" for one in single.split()]
+        held[id_] = named.split() if labels else [*words.split(), *apart]
+    wanted: dict[str, float] = {}
+    for word in _wanted(text, labels=labels):
+        single_character = not labels and characters(word) == [word]
+        wanted[f"{word}*" if single_character else word] = 0.25 if single_character else 1.0
+    return bm25.score_items(held, wanted, size=len(rows))
+
+
+def _wanted(text: str, *, labels: bool) -> list[str]:
+    """Return the words that a query looks for, each once."""
+    words = content_tokens(text) or tuple(dict.fromkeys(tokens(text)))
+    # Pairs of characters miss 浇两次水 for 浇水, so their characters are looked for as well.
+    single = [] if labels else [one for one in characters("".join(words)) if one not in words]
+    return [*words, *dict.fromkeys(single)]
 
 
 def frequency_statement(modality: Modality) -> str:

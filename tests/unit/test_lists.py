@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
-import pytest
-
 from florilegium import Library
+from florilegium.calibration import fit_words
 from florilegium.lists import Lists, Rarity, with_coverage
 from florilegium.types import Modality, Picture, Query, Term
 from tests.conftest import draw
@@ -48,15 +46,8 @@ def test_a_list_of_words_is_scaled_by_how_rare_they_are(tiny_library: Library) -
 
     rarity = Rarity(tiny_library.index).among(frozenset(["rose"]), Modality.TEXT)
     assert found is not None
-    assert found.scale.deviation == pytest.approx(
-        max(0.1 * rarity, _deviation(found.scores.values(), 4))
-    )
-
-
-def _deviation(scores: object, items: int) -> float:
-    values = list(scores)  # type: ignore[call-overload]
-    mean = sum(values) / items
-    return math.sqrt(sum(v * v for v in values) / items - mean * mean)
+    assert found.scale == fit_words(found.scores.values(), items=4, rarity=rarity)
+    assert found.scale.standardise(max(found.scores.values())) > 3
 
 
 def test_rare_words_are_rarer_than_common_ones(tiny_library: Library) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from florilegium import Library
-from florilegium.retrieve import retrieve
+from florilegium.retrieve import SearchOptions, retrieve
 from florilegium.types import Modality, Picture, Query
 from tests.conftest import FAKES, draw
 from tests.unit.test_retrieve import find, first, ranking
@@ -56,7 +56,7 @@ def test_the_text_of_what_was_identified_takes_the_place_of_the_vote(shop: Libra
         about="IMG_0002.txt",
     )
 
-    found = retrieve(query, index=shop.index, candidates=100)
+    found = retrieve(query, index=shop.index, options=SearchOptions(candidates=100))
 
     assert first(found, Modality.TEXT) == "IMG_0002.txt"
     assert ranking(found, "linked texts").size == 1

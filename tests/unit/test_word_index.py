@@ -39,8 +39,9 @@ def _add(connection: sqlite3.Connection, *texts: str, modality: Modality = Modal
 def _search(
     connection: sqlite3.Connection, query: str, modality: Modality = Modality.TEXT, top_k: int = 10
 ) -> list[str]:
-    sql, values = word_index.search_statement(query, modality, top_k=top_k)
-    return [row[0] for row in connection.execute(sql, values)] if values else []
+    sql, values = word_index.search_statement(query, modality)
+    rows = connection.execute(sql, values).fetchall() if values else []
+    return [row[0] for row in rows][:top_k]
 
 
 def _frequency(connection: sqlite3.Connection, word: str) -> int:
@@ -75,7 +76,7 @@ def test_equal_items_come_in_order_of_their_ids(connection: sqlite3.Connection) 
 
 def test_scores_are_positive_and_fall(connection: sqlite3.Connection) -> None:
     _add(connection, "rose rose", "rose", "lily", "iris", "tulip")
-    sql, values = word_index.search_statement("rose", Modality.TEXT, top_k=9)
+    sql, values = word_index.search_statement("rose", Modality.TEXT)
 
     first, second = [score for _, score in connection.execute(sql, values)]
 
@@ -126,7 +127,7 @@ def test_a_single_han_character_is_found_inside_longer_words(
 
 @pytest.mark.parametrize("query", ["", "the", "?", "*", '"', "'", "()", "-", "^", "\0"])
 def test_a_query_without_words_has_no_statement(query: str) -> None:
-    assert word_index.search_statement(query, Modality.TEXT, top_k=3) == ("", ())
+    assert word_index.search_statement(query, Modality.TEXT) == ("", ())
 
 
 @pytest.mark.parametrize(

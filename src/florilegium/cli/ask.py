@@ -41,6 +41,7 @@ from florilegium.cli.render import (
     talk_console,
 )
 from florilegium.cli.serialize import answer_to_json
+from florilegium.filters import parse_filter
 from florilegium.library import Library
 from florilegium.types import Modality
 
@@ -53,6 +54,12 @@ def ask(
         str, typer.Argument(metavar="QUESTION", help="What to ask.", show_default=False)
     ] = "",
     image: options.ImageOption = None,
+    folder: options.FolderOption = None,
+    kind: options.TypeOption = None,
+    label: options.LabelOption = None,
+    since: options.SinceOption = None,
+    until: options.UntilOption = None,
+    where: options.FieldOption = None,
     stream: Annotated[
         bool, typer.Option("--stream/--no-stream", help="Write the answer while it is made.")
     ] = True,
@@ -77,7 +84,15 @@ def ask(
         reported_errors(debug=debug, as_json=as_json),
         options.open_library(library, settings) as opened,
     ):
-        events = opened.stream(question, image=image, quote=quote)
+        wanted = parse_filter(
+            folders=folder or (),
+            suffixes=kind or (),
+            labels=label or (),
+            since=since,
+            until=until,
+            fields=where or (),
+        )
+        events = opened.stream(question, image=image, quote=quote, where=wanted)
         if as_json:
             answer = read_events(events)
             print_json(answer_to_json(answer))

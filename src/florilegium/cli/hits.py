@@ -59,9 +59,11 @@ def draw_thumbnails(library: Library, hits: Sequence[Hit]) -> dict[str, Text]:
 def print_explanation(explanation: Explanation) -> None:
     """Write to stdout what each list gave to each hit, the lists, and the evidence."""
     print_table(contribution_table(explanation.hits))
-    table = make_table("list", "finds", "size", "mean", "deviation", "weight", "left out")
+    table = make_table(
+        "list", "finds", "size", "mean", "deviation", "of items", "weight", "left out"
+    )
     table.title = "Lists of this query"
-    for column in table.columns[2:6]:
+    for column in table.columns[2:7]:
         column.justify = "right"
     for ranking in explanation.rankings:
         table.add_row(
@@ -70,10 +72,15 @@ def print_explanation(explanation: Explanation) -> None:
             str(ranking.size),
             f"{ranking.mean:.3f}",
             f"{ranking.deviation:.3f}",
+            str(ranking.background),
             f"{ranking.weight:.2f}",
             Text(ranking.left_out or ""),
         )
     print_table(table)
+    if explanation.admitted is not None:
+        print_line(f"The filter lets {explanation.admitted} items through.")
+    steps = [f"{name} {1000 * taken:.1f}" for name, taken in explanation.seconds.items()]
+    print_line(f"Milliseconds: {', '.join(steps)}")
     print_evidence(explanation.evidence.confidence, explanation.evidence.reasons)
 
 
@@ -150,6 +157,9 @@ def _says(hit: Hit, query: str) -> Text:
     said = Text(title, style="bold")
     if hit.item.modality is Modality.IMAGE:
         said.append(f" ({describe_place(hit)})", style="not bold dim")
+    if hit.duplicates:
+        also = ", ".join(dict.fromkeys(clean(one.source.path) for one in hit.duplicates))
+        said.append(f"\nalso: {also}", style="not bold dim")
     excerpt = best_excerpt(text.removeprefix(title).lstrip(), query)
     if excerpt:
         said.append(f"\n{excerpt}", style="not bold")

@@ -45,6 +45,51 @@ ImagesOption = Annotated[
         show_default=False,
     ),
 ]
+FolderOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--folder",
+        metavar="PATH",
+        help="Only what lies in this folder of the library. May be given again, as all filters.",
+        show_default=False,
+    ),
+]
+TypeOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--type", metavar="SUFFIX", help="Only files of this kind, e.g. jpg.", show_default=False
+    ),
+]
+LabelOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--label",
+        metavar="NAME",
+        help="Only what has this label, or lies in a folder of this name.",
+        show_default=False,
+    ),
+]
+SinceOption = Annotated[
+    str | None,
+    typer.Option(
+        "--since", metavar="DAY", help="Only from this day on: YYYY-MM-DD.", show_default=False
+    ),
+]
+UntilOption = Annotated[
+    str | None,
+    typer.Option(
+        "--until", metavar="DAY", help="Only up to this day: YYYY-MM-DD.", show_default=False
+    ),
+]
+FieldOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--where",
+        metavar="NAME=VALUE",
+        help="Only what a sidecar, a table or the file itself says this of.",
+        show_default=False,
+    ),
+]
 ThumbnailsOption = Annotated[
     bool,
     typer.Option(

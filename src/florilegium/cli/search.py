@@ -10,6 +10,7 @@ from florilegium.cli import options
 from florilegium.cli.hits import print_explanation, print_hits
 from florilegium.cli.render import print_json, reported_errors
 from florilegium.cli.serialize import explanation_to_json, hits_to_json
+from florilegium.filters import parse_filter
 from florilegium.types import Modality
 
 
@@ -32,6 +33,12 @@ def search(
             show_default="retrieval.top_k",
         ),
     ] = None,
+    folder: options.FolderOption = None,
+    kind: options.TypeOption = None,
+    label: options.LabelOption = None,
+    since: options.SinceOption = None,
+    until: options.UntilOption = None,
+    where: options.FieldOption = None,
     explain: Annotated[
         bool, typer.Option("--explain", help="Show how the ranking came about.")
     ] = False,
@@ -50,16 +57,18 @@ def search(
         reported_errors(debug=debug, as_json=as_json),
         options.open_library(library, settings) as opened,
     ):
-        if explain:
-            found = opened.explain(text, image=image, modality=modality, top_k=top_k)
-            if as_json:
-                print_json(explanation_to_json(found))
-                return
-            print_hits(opened, found.hits, query=text, show_thumbnails=show_thumbnails)
-            print_explanation(found)
-            return
-        hits = opened.search(text, image=image, modality=modality, top_k=top_k)
+        wanted = parse_filter(
+            folders=folder or (),
+            suffixes=kind or (),
+            labels=label or (),
+            since=since,
+            until=until,
+            fields=where or (),
+        )
+        found = opened.explain(text, image=image, modality=modality, top_k=top_k, where=wanted)
         if as_json:
-            print_json(hits_to_json(hits))
-        else:
-            print_hits(opened, hits, query=text, show_thumbnails=show_thumbnails)
+            print_json(explanation_to_json(found) if explain else hits_to_json(found.hits))
+            return
+        print_hits(opened, found.hits, query=text, show_thumbnails=show_thumbnails)
+        if explain:
+            print_explanation(found)

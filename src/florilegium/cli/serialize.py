@@ -35,6 +35,9 @@ def explanation_to_json(explanation: Explanation) -> Json:
             "confidence": explanation.evidence.confidence,
             "reasons": list(explanation.evidence.reasons),
         },
+        "candidates": [asdict(candidate) for candidate in explanation.candidates],
+        "admitted": explanation.admitted,
+        "seconds": {name: round(taken, 6) for name, taken in explanation.seconds.items()},
     }
 
 
@@ -103,6 +106,8 @@ def _hit(hit: Hit, rank: int) -> Json:
         "text": item.text,
         "score": hit.score,
         "fused": hit.fused,
+        "fields": [list(pair) for pair in item.fields],
+        "duplicates": [one.source.path for one in hit.duplicates],
     }
     if item.modality is Modality.IMAGE:
         return data | {"width": item.width, "height": item.height}
@@ -144,6 +149,7 @@ def _ranking(ranking: RankingSummary) -> Json:
         "mean": ranking.mean,
         "deviation": ranking.deviation,
         "weight": ranking.weight,
+        "background": ranking.background,
         "left_out": ranking.left_out,
     }
 

@@ -62,7 +62,7 @@ def test_a_list_that_took_no_part_says_why(capsys: pytest.CaptureFixture[str]) -
     print_explanation(Explanation(hits=(), rankings=(ranking,), evidence=evidence))
 
     lines = [line.split() for line in capsys.readouterr().out.splitlines()]
-    assert ["bm25", "text", "7", "0.000", "0.000", "0.00", "no", "words"] in lines
+    assert ["bm25", "text", "7", "0.000", "0.000", "0", "0.00", "no", "words"] in lines
 
 
 def test_no_hits_are_told_on_stderr(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

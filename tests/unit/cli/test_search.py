@@ -50,7 +50,10 @@ def test_explain_shows_lists_and_evidence(ingested: Run) -> None:
 def test_explain_as_json_has_the_contributions(ingested: Run) -> None:
     data = json.loads(ingested("search", "red", "--explain", "--json").stdout)
 
-    assert set(data) == {"hits", "rankings", "evidence"}
+    assert set(data) == {
+        "hits", "rankings", "evidence", "candidates", "admitted", "seconds"
+    }  # fmt: skip
+    assert set(data["seconds"]) >= {"vectors", "calibration", "fusion", "evidence"}
     assert data["hits"][0]["contributions"]
 
 

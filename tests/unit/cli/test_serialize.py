@@ -28,6 +28,8 @@ def test_a_text_hit_says_where_it_stands() -> None:
             "text": "The dahlia\n\nWater it twice a week.",
             "score": 0.5,
             "fused": 2.25,
+            "fields": [],
+            "duplicates": [],
             "span": [0, 34],
         }
     ]
@@ -66,9 +68,11 @@ def test_an_explanation_has_hits_lists_and_evidence() -> None:
             "mean": 0.0,
             "deviation": 0.0,
             "weight": 0.0,
+            "background": 0,
             "left_out": "no words",
         }
     ]
+    assert (data["candidates"], data["admitted"], data["seconds"]) == ([], None, {})
     assert data["evidence"] == {"confidence": 0.5, "reasons": ["the words agree"]}
 
 

@@ -57,6 +57,9 @@ _MARGIN = 16
 _FEW_RECORDS = 5_000
 _MOST_NEIGHBOURS = 1_000
 
+# Up to so many records, comparing all takes no longer than asking for several hundred neighbours.
+_COMPARED = 20_000
+
 # Besides its own errors, Chroma lets these of its parts through: a surrogate in an id is a
 # ValueError, a wrong argument a TypeError, a full disk an OSError.
 _FAILURES = (ChromaError, sqlite3.Error, OSError, RuntimeError, TypeError, ValueError)
@@ -161,7 +164,11 @@ class ChromaStore:
                     return matches[:top_k]
                 if matches[-1].score < matches[top_k - 1].score:
                     return matches[:top_k]
-                asked *= 2  # the tie at the cut goes on past what was fetched
+                # The tie at the cut goes on past what was fetched. All are compared where that
+                # takes less than asking again, else more are fetched.
+                if found.count() <= _COMPARED:
+                    return exact.search(collection.name, query, top_k=top_k)
+                asked *= 4
 
     def ids(self, collection: Collection) -> set[str]:
         with self._wrapped("read"):

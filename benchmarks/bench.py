@@ -61,6 +61,18 @@ def copied(folder: Path, pattern: str) -> Iterator[Path]:
         yield target
 
 
+@contextmanager
+def place(name: str, *, keep: bool) -> Iterator[Path]:
+    """Yield a folder to build in; with `keep` always the same one, which is left as it is."""
+    if keep:
+        folder = Path(tempfile.gettempdir()) / "florilegium-bench" / name
+        folder.mkdir(parents=True, exist_ok=True)
+        yield folder
+    else:
+        with tempfile.TemporaryDirectory(prefix="florilegium-bench-") as temporary:
+            yield Path(temporary)
+
+
 def metrics(
     run: Mapping[str, Mapping[str, float]], relevant: Mapping[str, str]
 ) -> dict[str, float]:

@@ -39,6 +39,8 @@ class Catalog:
         self._file = file
         self._root = root
         self._lock = threading.RLock()
+        self._counts: dict[str, int] = {}
+        self._counted: tuple[int, int] | None = None
         try:
             self._connection = sqlite3.connect(file, check_same_thread=False, timeout=30)
         except sqlite3.Error as error:
@@ -242,7 +244,14 @@ class Catalog:
 
     def count(self, modality: Modality) -> int:
         """Return how many items of a modality there are."""
-        return int(self._rows("SELECT count(*) FROM items WHERE modality=?", (modality,))[0][0])
+        with self._lock:
+            # Asked for several times a search. What others write changes the first number, what
+            # this connection writes the second.
+            version = self._rows("PRAGMA data_version")[0][0], self._connection.total_changes
+            if version != self._counted:
+                self._counts = dict(self._rows(field_rows.COUNTS))
+                self._counted = version
+            return int(self._counts.get(modality, 0))
 
     def twins(self, content_hash: str) -> set[str]:
         """Return the ids of the items whose file has exactly this content."""

@@ -15,6 +15,7 @@ CREATE TABLE IF NOT EXISTS sources (
     path TEXT PRIMARY KEY, size INTEGER NOT NULL, modified_ns INTEGER NOT NULL,
     content_hash TEXT NOT NULL
 ) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS sources_by_content ON sources (content_hash);
 CREATE TABLE IF NOT EXISTS failures (
     path TEXT PRIMARY KEY, code TEXT NOT NULL, message TEXT NOT NULL, hint TEXT
 ) WITHOUT ROWID;
@@ -24,6 +25,7 @@ CREATE TABLE IF NOT EXISTS items (
     labels TEXT NOT NULL, details TEXT NOT NULL
 );
 CREATE INDEX IF NOT EXISTS items_by_path ON items (path);
+CREATE INDEX IF NOT EXISTS paths_of_items ON items (id, path);  -- read without the texts
 CREATE TABLE IF NOT EXISTS records (
     id TEXT NOT NULL, collection TEXT NOT NULL, path TEXT NOT NULL,
     PRIMARY KEY (collection, id)

@@ -31,6 +31,7 @@ CREATE TABLE IF NOT EXISTS places (
     suffix TEXT NOT NULL, modified_ns INTEGER NOT NULL, key TEXT NOT NULL, stem TEXT NOT NULL,
     dated INTEGER NOT NULL
 );
+CREATE INDEX IF NOT EXISTS places_by_modality ON places (modality);
 CREATE INDEX IF NOT EXISTS places_by_folder ON places (folder);
 CREATE INDEX IF NOT EXISTS places_by_key ON places (key);
 CREATE INDEX IF NOT EXISTS places_by_stem ON places (stem);
@@ -47,6 +48,9 @@ FIELDS_OF_ITEM: Final = (
     " WHERE f.number = i.number)"
 )
 """The fields of the item `i`, as JSON in any order."""
+
+COUNTS: Final = "SELECT modality, count(*) FROM places GROUP BY modality"
+"""Lists how many items of each modality there are."""
 
 MISSING: Final = (
     "SELECT d.path, count(*), min(d.target) FROM (SELECT DISTINCT path, target FROM statements) d"

@@ -106,29 +106,30 @@ def sort_fused(fused: Sequence[Fused]) -> list[Fused]:
 
 def _fuse_modality(modality: Modality, rankings: Sequence[Ranking], method: Method) -> list[Fused]:
     contributions: dict[str, list[Contribution]] = defaultdict(list)
+    sums: dict[str, float] = defaultdict(float)
+    weights: dict[str, float] = defaultdict(float)
     cosines: dict[str, float] = {}
     ids = {id_ for ranking in rankings if ranking.weight > 0 for id_ in ranking.scores}
     for ranking in rankings:
-        ranks = ranking.ranks()
+        brought = {
+            id_: _contribute(ranking, ranking.scores[id_], rank, method)
+            for id_, rank in ranking.ranks().items()
+            if id_ in ids
+        }
+        # Most items are in few of the lists, and to all that are not in it a list gives the same.
+        absent = _contribute(ranking, ranking.scale.mean if ranking.cosine else 0.0, None, method)
         for id_ in ids if ranking.covers is None else ids & ranking.covers:
-            score = ranking.scores.get(id_, ranking.scale.mean if ranking.cosine else 0.0)
-            points = _points(ranking, score, ranks.get(id_), method)
-            contributions[id_].append(
-                Contribution(
-                    ranking=ranking.name,
-                    rank=ranks.get(id_),
-                    score=score,
-                    z=points,
-                    weight=ranking.weight,
-                )
-            )
-            if ranking.cosine and ranking.weight > 0 and id_ in ranks:
-                cosines[id_] = max(score, cosines.get(id_, -1.0))
+            one = brought.get(id_, absent)
+            contributions[id_].append(one)
+            sums[id_] += one.weight * one.z
+            weights[id_] += max(one.weight, 0.0)
+            if ranking.cosine and ranking.weight > 0 and one.rank is not None:
+                cosines[id_] = max(one.score, cosines.get(id_, -1.0))
     return [
         Fused(
             item_id=id_,
             modality=modality,
-            fused=_mean(contributions[id_]),
+            fused=sums[id_] / weights[id_] if weights[id_] else 0.0,
             score=cosines.get(id_, 0.0),
             contributions=tuple(contributions[id_]),
         )
@@ -136,13 +137,13 @@ def _fuse_modality(modality: Modality, rankings: Sequence[Ranking], method: Meth
     ]
 
 
+def _contribute(ranking: Ranking, score: float, rank: int | None, method: Method) -> Contribution:
+    z = _points(ranking, score, rank, method)
+    return Contribution(ranking=ranking.name, rank=rank, score=score, z=z, weight=ranking.weight)
+
+
 def _points(ranking: Ranking, score: float, rank: int | None, method: Method) -> float:
     if method == "reciprocal-rank":
         return 0.0 if rank is None else 1.0 / (_RANK_OFFSET + rank)
     z = ranking.scale.standardise(score)
     return z if ranking.weight > 0 else max(z, 0.0)
-
-
-def _mean(contributions: Sequence[Contribution]) -> float:
-    total = sum(c.weight for c in contributions if c.weight > 0)
-    return sum(c.weight * c.z for c in contributions) / total if total else 0.0

@@ -178,6 +178,8 @@ def characters(text: str) -> list[str]:
 
 
 def _fold(text: str) -> str:
+    if text.isascii():
+        return text.casefold()
     # Decomposed first: the letters that come out of signs such as ™ and 𝐑 have a case, too.
     decomposed = unicodedata.normalize("NFKD", text).casefold()
     bare = "".join(c for c in decomposed if not unicodedata.combining(c) or c in "\u3099\u309a")

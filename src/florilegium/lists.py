@@ -43,7 +43,7 @@ _UNWANTED_WEIGHT: Final = -0.5
 # A text that all near pictures are linked to stands out as a good text does.
 _VOTES: Final = Scale(mean=0.0, deviation=0.2)
 _SPREAD: Final = 0.1  # of cosines of unrelated things of one modality
-_PER_ITEM: Final = 4  # records fetched per wanted item where an item has several
+_PER_ITEM: Final = 4  # records fetched at most per wanted item where an item has several
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -289,16 +289,8 @@ class Lists:
         suffix: str = "",
         factor: float = 1.0,
     ) -> None:
-        several = collection in (self._index.sentences, self._index.windows)
         with self._timed("vectors"):
-            top_k = self._candidates * (_PER_ITEM if several else 1)
-            matches = self._index.store.search(
-                collection, embedding, top_k=top_k, within=self._within
-            )
-        scores: dict[str, float] = {}
-        for match in matches:  # best first, so the first match of an item is its best
-            if match.item_id not in self.twins and len(scores) < self._candidates:
-                scores.setdefault(match.item_id, match.score)
+            scores = self._nearest(collection, embedding)
         if not scores:
             self._leave_out(name + suffix, collection.modality, "the list is empty")
             return
@@ -314,6 +306,24 @@ class Lists:
                 scale=scale,
             )
         )
+
+    def _nearest(self, collection: Collection, embedding: Embeddings) -> dict[str, float]:
+        """Return the nearest items, each with the score of its best record."""
+        wanted, most = self._candidates, self._candidates * _PER_ITEM
+        # A text has several sentences, and mostly one window, as a picture has one record.
+        asked = 2 * wanted if collection == self._index.sentences else wanted
+        while True:
+            matches = self._index.store.search(
+                collection, embedding, top_k=asked, within=self._within
+            )
+            scores: dict[str, float] = {}
+            for match in matches:  # best first, so the first match of an item is its best
+                if match.item_id not in self.twins and len(scores) < wanted:
+                    scores.setdefault(match.item_id, match.score)
+            several = collection in (self._index.sentences, self._index.windows)
+            if not several or len(scores) == wanted or len(matches) < asked or asked >= most:
+                return scores
+            asked = most
 
     def _leave_out(self, name: str, modality: Modality, reason: str) -> None:
         self.left_out.append(RankingSummary(name=name, modality=modality, size=0, left_out=reason))

@@ -57,6 +57,9 @@ _MARGIN = 16
 _FEW_RECORDS = 5_000
 _MOST_NEIGHBOURS = 1_000
 
+# Up to so many records, comparing all takes no longer than asking for several hundred neighbours.
+_COMPARED = 20_000
+
 # Besides its own errors, Chroma lets these of its parts through: a surrogate in an id is a
 # ValueError, a wrong argument a TypeError, a full disk an OSError.
 _FAILURES = (ChromaError, sqlite3.Error, OSError, RuntimeError, TypeError, ValueError)
@@ -149,19 +152,23 @@ class ChromaStore:
                 return []
             if within is not None:
                 return self._search_within(collection, found, query, top_k=top_k, within=within)
+            exact = self._copy(collection, found)
             asked = top_k + _MARGIN
             while True:
-                matches = _nearest(found, query, asked)
+                matches = _nearest(found, query, asked, exact=exact, name=collection.name)
                 if len(matches) < asked:
                     # All there are; or, where thousands of equal vectors have cut the graph into
                     # pieces, fewer than there are, and then every one is compared.
                     if len(matches) < min(asked, found.count()):
-                        exact = self._copy(collection, found)
                         return exact.search(collection.name, query, top_k=top_k)
                     return matches[:top_k]
                 if matches[-1].score < matches[top_k - 1].score:
                     return matches[:top_k]
-                asked *= 2  # the tie at the cut goes on past what was fetched
+                # The tie at the cut goes on past what was fetched. All are compared where that
+                # takes less than asking again, else more are fetched.
+                if found.count() <= _COMPARED:
+                    return exact.search(collection.name, query, top_k=top_k)
+                asked *= 4
 
     def ids(self, collection: Collection) -> set[str]:
         with self._wrapped("read"):
@@ -236,7 +243,7 @@ class ChromaStore:
             return few
         asked = top_k + _MARGIN
         while asked <= _MOST_NEIGHBOURS:
-            nearest = _nearest(found, query, asked)
+            nearest = _nearest(found, query, asked, exact=exact, name=collection.name)
             matches = [match for match in nearest if match.item_id in within]
             if len(nearest) < asked:
                 break
@@ -304,16 +311,22 @@ def _chroma_name(collection: Collection) -> str:
     return f"c-{words}-{hash_bytes(collection.name.encode('utf-8', 'surrogatepass'))[:16]}"
 
 
-def _nearest(found: ChromaCollection, query: Embeddings, count: int) -> list[Match]:
-    # mypy: Chroma types its rows as optional lists, which they are only when left out of `include`.
+def _nearest(
+    found: ChromaCollection, query: Embeddings, count: int, *, exact: ExactRecords, name: str
+) -> list[Match]:
+    # Chroma looks metadata up row by row, which takes longer than its search; so the items are
+    # looked up beside it. mypy: Chroma types its rows as optional lists, which they are only when
+    # left out of `include`.
     result: Any = found.query(
-        query_embeddings=query[np.newaxis], n_results=count, include=["metadatas", "distances"]
+        query_embeddings=query[np.newaxis], n_results=count, include=["distances"]
     )
-    candidates: list[tuple[str, str, float]] = []
-    rows = zip(result["ids"][0], result["metadatas"][0], result["distances"][0], strict=True)
-    for id_, metadata, distance in rows:
-        similarity = max(-1.0, min(1.0, 1.0 - distance))
-        candidates.append((id_, metadata["item_id"], similarity))
+    ids, distances = result["ids"][0], result["distances"][0]
+    items = exact.item_ids(name, ids)
+    candidates = [
+        (id_, items[id_], max(-1.0, min(1.0, 1.0 - distance)))
+        for id_, distance in zip(ids, distances, strict=True)
+        if id_ in items  # not those that another process is just deleting
+    ]
     return rank(candidates, top_k=count)
 
 

@@ -79,6 +79,7 @@ class ExactRecords:
         self._lock = threading.RLock()
         self._tables: dict[str, _Table] = {}
         self._sets: dict[tuple[str, AbstractSet[str]], _Table] = {}
+        self._owners: dict[str, dict[str, str]] = {}
         self._version = -1
         self._connection = sqlite3.connect(file, check_same_thread=False, timeout=30)
         try:
@@ -128,6 +129,18 @@ class ExactRecords:
                 id_: Record(id=id_, item_id=item_id, embedding=np.frombuffer(row, "<f4").copy())
                 for id_, item_id, row in _rows_of(run, "id", collection, ids)
             }
+
+    def item_ids(self, collection: str, ids: Sequence[str]) -> dict[str, str]:
+        """Return the item ids of those records that are known, by their ids."""
+        with self._reading() as run:
+            owners = self._owners.setdefault(collection, {})
+            new = [id_ for id_ in ids if id_ not in owners]
+            for start in range(0, len(new), _VARIABLES):
+                some = new[start : start + _VARIABLES]
+                marks = ",".join("?" * len(some))
+                sql = f"SELECT id, item_id FROM records WHERE collection=? AND id IN ({marks})"  # noqa: S608 - only question marks are put in
+                owners.update(run(sql, (collection, *some)).fetchall())
+            return {id_: owners[id_] for id_ in ids if id_ in owners}
 
     def search_few(
         self, collection: str, query: Embeddings, *, top_k: int, within: AbstractSet[str], most: int
@@ -184,7 +197,7 @@ class ExactRecords:
         return table
 
     def _forget(self) -> None:
-        self._tables, self._sets = {}, {}
+        self._tables, self._sets, self._owners = {}, {}, {}
 
     @contextmanager
     def _reading(self) -> Iterator[_Run]:

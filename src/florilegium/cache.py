@@ -60,6 +60,10 @@ class CaptionRecord:
     tried: int = 1
     max_tokens: int
 
+    def __post_init__(self) -> None:
+        if bool(self.text) == bool(self.error_code):
+            raise ValueError("A caption has either a text or the code of an error.")
+
 
 class EmbeddingCache:
     """Vectors by content and encoder; what was put is there after a crash."""

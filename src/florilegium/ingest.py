@@ -114,6 +114,35 @@ def ingest(
         EncoderError, StoreError: Encoding or writing failed; nothing half-written is left.
         ConfigError: The chat model is to caption and sees no pictures; all files are in.
     """
+    report = _ingest_files(
+        root, index=index, loaders=loaders, config=config, progress=progress, threads=threads
+    )
+    if report.interrupted:
+        return report
+    captioning = Captioning(
+        index=index,
+        config=config,
+        by_suffix={suffix: one for one in loaders for suffix in one.suffixes},
+        open_chat_model=open_chat_model,
+        progress=progress,
+    )
+    try:
+        captioning.run()
+    except KeyboardInterrupt:
+        recover(index)
+        report = replace(report, interrupted=True)
+    return captioning.add_to(report)
+
+
+def _ingest_files(
+    root: Path,
+    *,
+    index: Index,
+    loaders: Sequence[Loader],
+    config: Config,
+    progress: Callable[[Progress], None] | None,
+    threads: int | None,
+) -> IngestReport:
     started = time.monotonic()
     hashes = PictureHashes(index)
     by_suffix = {suffix: one for one in hashes.watch(loaders) for suffix in one.suffixes}
@@ -151,21 +180,7 @@ def ingest(
         warnings=_warnings(index.catalog.missing_targets()),
     )
     index.catalog.set_failures(report.failed)
-    if interrupted:
-        return report
-    captioning = Captioning(
-        index=index,
-        config=config,
-        by_suffix={suffix: one for one in loaders for suffix in one.suffixes},
-        open_chat_model=open_chat_model,
-        progress=progress,
-    )
-    try:
-        captioning.run()
-    except KeyboardInterrupt:
-        recover(index)
-        report = replace(report, interrupted=True)
-    return captioning.add_to(report)
+    return report
 
 
 def recover(index: Index) -> None:

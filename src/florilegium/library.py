@@ -144,6 +144,7 @@ class Library:
             IndexLockedError: Another process is writing to the index.
             IndexMismatchError: The index was built with other encoders.
             SourceError: The folder holds nothing that can be ingested.
+            ConfigError: The chat model is to caption and sees no pictures; all files are in.
         """
         lock = filelock.FileLock(self.root / INDEX_FOLDER / _LOCK)
         try:
@@ -384,6 +385,7 @@ class Library:
                 index=index,
                 loaders=self._parts.loaders(),
                 config=self.settings.config,
+                open_chat_model=self._parts.chat_model,
                 progress=courteous(progress, folder=self.root / INDEX_FOLDER),
             )
         except FlorilegiumError:

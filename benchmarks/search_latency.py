@@ -19,14 +19,14 @@ import numpy as np
 
 from benchmarks import bench, made_library, mixed_data
 from benchmarks.mixed_data import Labelled
-from florilegium import Library
+from florilegium import Filter, Library
 
 SEED = 20260101
 WARM = 5
 FILTERS = {
-    "folder, 1000 items": {"folders": ("photos/007",)},
-    "field, about 500 pictures": {"fields": (("creator", "creator 7"),)},
-    "suffix, half of all": {"suffixes": (".txt",)},
+    "folder, 1000 items": Filter(folders=("photos/007",)),
+    "field, about 500 pictures": Filter(fields=(("creator", "creator 7"),)),
+    "suffix, half of all": Filter(suffixes=(".txt",)),
 }
 
 
@@ -96,7 +96,7 @@ def kinds(queries: list[Labelled], *, count: int) -> dict[str, list[dict[str, An
         "picture and text": [{"image": image, "text": text} for image, text in composed],
         "pictures only": [{"text": text, "modality": "image"} for text in draw(captions)],
         **{
-            f"question within: {name}": [{"text": text, **where} for text in draw(questions)]
+            f"question within: {name}": [{"text": text, "where": where} for text in draw(questions)]
             for name, where in FILTERS.items()
         },
     }

@@ -1,6 +1,6 @@
 """Write the numbers of benchmarks/results/ into the pages that quote them.
 
-Usage: python scripts/make_numbers.py [--check]
+Usage: python -m scripts.make_numbers [--check]
 
 A page holds them between `<!-- numbers: NAME -->` and `<!-- end of numbers -->`; what is there is
 replaced. With --check nothing is written, and pages that are not current end with exit code 1.
@@ -8,14 +8,13 @@ replaced. With --check nothing is written, and pages that are not current end wi
 
 from __future__ import annotations
 
-import json
 import re
 import sys
-from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parent.parent
-RESULTS = ROOT / "benchmarks" / "results"
+from scripts import retrieval_numbers
+from scripts.numbers_of import RECALLS, ROOT, cells, lines, origin, read
+
 PAGES = ("README.md", "docs/benchmarks.md", "docs/starter.md")
 WAYS = {
     "xllamacpp": "llama.cpp in process, called directly",
@@ -33,7 +32,6 @@ TEXT_ROWS = {
     "reciprocal ranks": "all three by reciprocal ranks",
     "fused": "**fused by z-scores, as searched**",
 }
-RECALLS = ("R@1", "R@5", "R@10", "MRR")
 
 
 def main() -> None:
@@ -145,7 +143,7 @@ def speed_table() -> str:
 
 
 def store_table() -> str:
-    results = json.loads((RESULTS / "store_recall.json").read_text(encoding="utf-8"))
+    results = read("store_recall")
     rows = [
         "| vectors, 512-d | recall@10 | p50 | p95 | adds/s | exact in numpy, p50 |",
         "|---|--:|--:|--:|--:|--:|",
@@ -360,28 +358,8 @@ def adapted_table() -> str:
     )
 
 
-def cells(found: dict[str, float]) -> str:
-    return " | ".join(f"{found[name]:.1f}" for name in RECALLS)
-
-
-def origin(results: dict[str, Any]) -> str:
-    machine = results["machine"]
-    return (
-        f"`{results['command'].strip()}`, {results['date']}, {machine['cores']} cores of "
-        f"{machine['processor']}."
-    )
-
-
-def lines(*rows: str) -> str:
-    return "".join(f"{row}\n" for row in rows)
-
-
-def read(name: str) -> dict[str, Any]:
-    results: dict[str, Any] = json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
-    return results
-
-
 TABLES = {
+    **retrieval_numbers.TABLES,
     "text": text_table,
     "image": image_table,
     "refusal": refusal_table,

@@ -89,6 +89,11 @@ class RetrievalConfig(Section):
     fusion: Literal["calibrated", "reciprocal-rank"] = Field(
         "calibrated", description="How lists are fused: by calibrated scores, or by ranks alone."
     )
+    adapter: bool = Field(
+        False,
+        description="Whether a library learns the names of its own pictures from folders and "
+        "labels, and searches by them where that was found to help.",
+    )
 
 
 class ChatConfig(KeyedSection):

@@ -323,6 +323,7 @@ class Library:
             method=config.retrieval.fusion,
             reranker=self._parts.reranker(),
             reranked=config.rerank.top_k,
+            learnt=self._parts.learnt_names(),
         )
         return retrieve(query, index=self._parts.index(), options=options, where=where)
 
@@ -335,6 +336,7 @@ class Library:
         quote: bool,
         where: Filter | None,
     ) -> Iterator[Event]:
+        limit = {"min_confidence": self.threshold().value}
         yield from answer_events(
             question,
             image=None if image is None else read_picture(image, max_pixels=self._max_pixels),
@@ -345,9 +347,7 @@ class Library:
                 fallback=self._parts.quoting_model,
                 open_image=self.read_image,
                 going_first=partial(going_first, self.root / INDEX_FOLDER),
-                config=self.settings.config.chat.model_copy(
-                    update={"min_confidence": self.threshold().value}
-                ),
+                config=self.settings.config.chat.model_copy(update=limit),
             ),
         )
 
@@ -388,6 +388,7 @@ class Library:
                 open_chat_model=self._parts.chat_model,
                 progress=courteous(progress, folder=self.root / INDEX_FOLDER),
             )
+            self._parts.learn_names(index)
         except FlorilegiumError:
             # What it wrote before it failed counts, and is looked at anew by the next search.
             self._parts.note_change()

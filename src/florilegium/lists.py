@@ -16,22 +16,29 @@ from typing import Final
 
 import numpy as np
 
+from florilegium.adapter import Adapter
+from florilegium.adapter_training import Untrained
 from florilegium.bm25 import inverse_frequency
 from florilegium.calibration import Prior, Scale, fit_background, fit_words
 from florilegium.encode import encode_query_image, encode_query_text
 from florilegium.fusion import Ranking
 from florilegium.index import Index
 from florilegium.languages import can_read, language_of
+from florilegium.learning import own_names
 from florilegium.lexical import content_tokens
 from florilegium.questions import points_at_picture
 from florilegium.types import Collection, Embeddings, Item, Modality, Query
 from florilegium.votes import count_votes, share_votes
+
+LEARNT_NAMES: Final = "learnt names"
 
 WEIGHTS: Final[Mapping[str, float]] = {
     # Guesses from the same embedding that is searched itself.
     "labels": 0.25,
     # The links of near pictures say the same and are surer.
     "image to text": 0.5,
+    # The same cosines, given out anew: a large weight, so that the names decide among the named.
+    LEARNT_NAMES: 3.0,
 }
 """Weights of lists in the fusion; all others weigh 1."""
 
@@ -98,6 +105,7 @@ class Lists:
         index: Index,
         candidates: int,
         within: Set[str] | None = None,
+        learnt: Adapter | Untrained | None = None,
     ) -> None:
         """Make the lists.
 
@@ -106,9 +114,12 @@ class Lists:
             index: Where to search.
             candidates: Items that each list brings.
             within: Ids of the items that may be found; None for all.
+            learnt: What the library has learnt of its names, if it may be used.
         """
         self._query = query
         self._within = within
+        self._learnt = learnt
+        self.embedding: Embeddings | None = None
         self._index = index
         self._candidates = candidates
         self.rankings: list[Ranking] = []
@@ -243,13 +254,37 @@ class Lists:
             mean = np.mean(rows, axis=0)
             length = float(np.linalg.norm(mean))
             embedding: Embeddings = (mean / length if length > 0 else rows[0]).astype(np.float32)
+        self.embedding = embedding
         alike = Prior(mean=info.unrelated, deviation=_SPREAD)
         self._dense("image to image", index.pictures, embedding, prior=alike)
+        self._reorder(embedding)
         if Modality.TEXT in info.modalities:
             across = index.backgrounds.across(index.pictures, index.windows)
             self._dense("image to text", index.windows, embedding, prior=across)
         with self._timed("votes"):
             self._vote(self.find("image to image"))
+
+    def _reorder(self, embedding: Embeddings) -> None:
+        """Add the nearest pictures in the order that the names give them, where that helps."""
+        nearest, learnt = self.find("image to image"), self._learnt
+        if learnt is None or nearest is None:
+            return
+        if isinstance(learnt, Untrained) or not learnt.helps:
+            reason = learnt.reason if isinstance(learnt, Untrained) else learnt.validation.reason
+            self._leave_out(LEARNT_NAMES, Modality.IMAGE, reason)
+            return
+        items = self._index.catalog.items(list(nearest.scores))
+        names = own_names(list(items.values()), learnt)
+        self.rankings.append(
+            replace(
+                nearest,
+                name=LEARNT_NAMES,
+                scores=learnt.reorder(embedding, nearest.scores, names),
+                weight=WEIGHTS[LEARNT_NAMES],
+                cosine=False,
+                covers=frozenset(nearest.scores),
+            )
+        )
 
     def _vote(self, nearest: Ranking | None) -> None:
         """Add the texts that the nearest pictures are linked to, each with its share of votes."""

@@ -11,11 +11,14 @@ import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from florilegium.adapter import Adapter
+from florilegium.adapter_training import Untrained
 from florilegium.cache import EmbeddingCache
 from florilegium.catalog import SCHEMA_VERSION, Catalog
 from florilegium.config import INDEX_FOLDER, Config, user_cache_folder
 from florilegium.errors import IndexMismatchError, IndexNotFoundError
 from florilegium.index import Index
+from florilegium.learning import describe, learn_names, load_names
 from florilegium.protocols import ChatModel, Encoder, Loader, Reranker
 from florilegium.registry import (
     open_chat_model,
@@ -55,6 +58,7 @@ class Parts:
         self._folder = root / INDEX_FOLDER
         self._catalog: Catalog | None = None
         self._index: Index | None = None
+        self._learnt: Adapter | Untrained | None = None
         self._generation: tuple[int, str | None] | None = None
         self._text_encoder: Encoder | None = None
         self._encoder: Encoder | None = None
@@ -183,8 +187,22 @@ class Parts:
     def _is_stale(self) -> bool:
         return self._index is not None and self._read_generation() != self._generation
 
+    def learnt_names(self) -> Adapter | Untrained | None:
+        """Return what the library has learnt of its names, None where that is off."""
+        if not self._config.retrieval.adapter:
+            return None
+        if self._learnt is None:
+            self._learnt = load_names(self._folder)
+        return self._learnt
+
+    def learn_names(self, index: Index) -> None:
+        """Let an index learn its names, where that is on. Raises StoreError."""
+        if self._config.retrieval.adapter:
+            self._learnt = learn_names(index, folder=self._folder)
+
     def close_index(self) -> None:
         """Close the index alone; it is opened and checked again when it is needed again."""
+        self._learnt = None
         if self._index is not None:
             self._index.store.close()
             self._index.cache.close()
@@ -208,7 +226,9 @@ class Parts:
         """Return in one line how much is in the index. Raises IndexNotFoundError."""
         found = self.statistics()
         failed = f", {len(found.failed)} failed" if found.failed else ""
-        return f"{found.images} pictures and {found.texts} chunks of text{failed}"
+        learnt = self.learnt_names()
+        names = f"; learnt names: {describe(learnt).reason}" if learnt is not None else ""
+        return f"{found.images} pictures and {found.texts} chunks of text{failed}{names}"
 
     def _delete_index(self) -> None:
         # The store goes first: a catalog without its store is found out by the next run.

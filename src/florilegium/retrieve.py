@@ -9,6 +9,8 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from florilegium.adapter import Adapter
+from florilegium.adapter_training import Untrained
 from florilegium.answers import Candidate
 from florilegium.collapse import collapse
 from florilegium.errors import InvalidQueryError
@@ -16,6 +18,7 @@ from florilegium.evidence import Evidence
 from florilegium.filters import Filter
 from florilegium.fusion import Fused, Method, fuse, lend, sort_fused
 from florilegium.index import Index
+from florilegium.learning import LearntNames, blend_candidates, describe
 from florilegium.lists import Lists, RankingSummary, with_coverage
 from florilegium.picture_hashes import hashes_of
 from florilegium.protocols import Reranker
@@ -38,13 +41,15 @@ class SearchOptions:
     """How a search is done, whatever is searched for.
 
     `candidates` are the items that each list brings to the fusion, `method` is how lists are
-    fused, and `reranker`, if there is one, reads the best `reranked` items once more.
+    fused, and `reranker`, if there is one, reads the best `reranked` items once more. `learnt` is
+    what the library has learnt of its names, None if that is not to be used.
     """
 
     candidates: int
     method: Method = "calibrated"
     reranker: Reranker | None = None
     reranked: int = 50
+    learnt: Adapter | Untrained | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +58,7 @@ class Explanation:
 
     `candidates` are names for what the query's picture may show, best first; `is_known` says that
     this very picture is in the library. `seconds` says how long each step took, and `admitted` how
-    many items a filter let through.
+    many items a filter let through. `learnt` tells of learnt names, None where they are off.
     """
 
     hits: tuple[Hit, ...]
@@ -62,6 +67,7 @@ class Explanation:
     candidates: tuple[Candidate, ...] = ()
     is_known: bool = False
     admitted: int | None = None
+    learnt: LearntNames | None = None
     seconds: Mapping[str, float] = field(default_factory=dict, compare=False)
 
 
@@ -87,7 +93,7 @@ def retrieve(
         within = frozenset(index.catalog.matching(where))
         clock.note("filter")
     candidates = max(options.candidates, query.top_k)
-    lists = Lists(query, index=index, candidates=candidates, within=within)
+    lists = Lists(query, index=index, candidates=candidates, within=within, learnt=options.learnt)
     clock.take(lists.seconds)
     fused = fuse(with_coverage(lists.rankings, index=index), method=options.method)
     fused = [one for one in fused if one.item_id not in lists.twins]
@@ -102,7 +108,7 @@ def retrieve(
     clock.note("hits")
     evidence = weigh_evidence(query, lists, fused, index=index)
     clock.note("evidence")
-    named = _candidates(query, lists, index=index)
+    named = _candidates(query, lists, index=index, learnt=options.learnt)
     clock.note("names")
     return Explanation(
         hits=hits,
@@ -111,6 +117,7 @@ def retrieve(
         candidates=named,
         is_known=bool(lists.twins),
         admitted=None if within is None else len(within),
+        learnt=None if options.learnt is None else describe(options.learnt, lists.embedding),
         seconds=clock.seconds,
     )
 
@@ -204,7 +211,9 @@ def _reread(
     return sort_fused([*reread, *others])
 
 
-def _candidates(query: Query, lists: Lists, *, index: Index) -> tuple[Candidate, ...]:
+def _candidates(
+    query: Query, lists: Lists, *, index: Index, learnt: Adapter | Untrained | None
+) -> tuple[Candidate, ...]:
     """Return names for what the query's picture may show, best first."""
     if not query.pictures:
         return ()
@@ -213,7 +222,12 @@ def _candidates(query: Query, lists: Lists, *, index: Index) -> tuple[Candidate,
     best = sorted(scores, key=lambda id_: (-scores[id_], id_))[:_NAMED_BY_TEXT]
     items = index.catalog.items(best)
     also = [items[id_].source.path for id_ in best if id_ in items]
-    return name_candidates(lists.votes, catalog=index.catalog, also=also)
+    found = name_candidates(lists.votes, catalog=index.catalog, also=also)
+    # What its owner said of the very picture needs no guess.
+    if isinstance(learnt, Adapter) and learnt.helps and not lists.twins and lists.votes:
+        assert lists.embedding is not None
+        found = blend_candidates(found, lists.votes, learnt, lists.embedding, catalog=index.catalog)
+    return found
 
 
 def _lenders(fused: Sequence[Fused], *, index: Index) -> dict[str, list[str]]:

@@ -19,6 +19,7 @@ from florilegium.cli.render import (
     talk,
 )
 from florilegium.errors import SourceError
+from florilegium.learning import LearntNames
 from florilegium.library import Library
 from florilegium.retrieve import Explanation
 from florilegium.types import Hit, Item, Modality
@@ -26,6 +27,7 @@ from florilegium.types import Hit, Item, Modality
 _MARKDOWN = re.compile(r"!\[[^\]]*\]\([^)]*\)|^#+ ", re.MULTILINE)
 THUMBNAIL_COLUMNS = 16
 THUMBNAIL_ROWS = 6
+_NAMES_SHOWN = 3
 
 
 def print_hits(
@@ -77,6 +79,10 @@ def print_explanation(explanation: Explanation, *, threshold: str = "") -> None:
             Text(ranking.left_out or ""),
         )
     print_table(table)
+    if explanation.learnt is not None:
+        print_line(f"Learnt names: {describe_learnt(explanation.learnt)}")
+    for one in explanation.candidates[:_NAMES_SHOWN]:
+        print_line(f"The picture may show {clean(one.name)}: {one.share:.2f}")
     if explanation.admitted is not None:
         print_line(f"The filter lets {explanation.admitted} items through.")
     steps = [f"{name} {1000 * taken:.1f}" for name, taken in explanation.seconds.items()]
@@ -112,6 +118,19 @@ def print_evidence(confidence: float, reasons: Sequence[str]) -> None:
     print_line(f"Evidence: {confidence:.2f} (0 none, 1 certain)")
     for reason in reasons:
         print_line(f"  - {reason}")
+
+
+def describe_learnt(learnt: LearntNames) -> str:
+    """Return in one line what a library has learnt of its names."""
+    if not learnt.names:
+        return f"none, since {learnt.reason}."
+    known = (
+        "" if learnt.known is None else f"; the picture is like the named ones: {learnt.known:.2f}"
+    )
+    return (
+        f"{learnt.names}, right for {learnt.adapter_right} of {learnt.held_out} pictures held out, "
+        f"the vote for {learnt.vote_right}; {learnt.reason}{known}."
+    )
 
 
 def describe_place(hit: Hit) -> str:

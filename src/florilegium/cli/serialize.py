@@ -38,6 +38,7 @@ def explanation_to_json(explanation: Explanation) -> Json:
         },
         "candidates": [asdict(candidate) for candidate in explanation.candidates],
         "admitted": explanation.admitted,
+        "learnt": None if explanation.learnt is None else asdict(explanation.learnt),
         "seconds": {name: round(taken, 6) for name, taken in explanation.seconds.items()},
     }
 

@@ -1,0 +1,225 @@
+"""A library learns the names of its own pictures, keeps them, and uses them where they help."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from florilegium import Library
+from florilegium.adapter import Adapter
+from florilegium.adapter_training import Untrained
+from florilegium.errors import StoreError
+from florilegium.learning import (
+    ADAPTER_FILE,
+    UNTRAINED_FILE,
+    describe,
+    learn_names,
+    load_names,
+    own_names,
+)
+from tests.conftest import FAKES
+
+ON = {**FAKES, "retrieval.adapter": True}
+PICTURES = 24
+
+
+def speckled(kind: str, seed: int) -> Image.Image:
+    """Return a picture of red and blue dots, of which a kind has more of one."""
+    random = np.random.default_rng(seed + 1000 * (kind == "cold"))
+    share = 0.62 if kind == "warm" else 0.38
+    red = random.random((24, 24)) < share
+    pixels = np.zeros((24, 24, 3), dtype=np.uint8)
+    pixels[red], pixels[~red] = (220, 20, 20), (20, 20, 220)
+    return Image.fromarray(pixels)
+
+
+@pytest.fixture
+def sorted_folder(tmp_path: Path) -> Path:
+    """Return a folder with two folders of speckled pictures and two pictures outside of them."""
+    for kind in ("warm", "cold"):
+        (tmp_path / kind).mkdir()
+        for number in range(PICTURES):
+            speckled(kind, number).save(tmp_path / kind / f"IMG_{number:04}.png")
+    for number in (1, 2):
+        Image.new("RGB", (24, 24), (20, 200, 20)).save(tmp_path / f"IMG_9{number}.png")
+    return tmp_path
+
+
+@pytest.fixture
+def library(sorted_folder: Path) -> Iterator[Library]:
+    with Library.create(sorted_folder, overrides=ON) as library:
+        library.ingest()
+        yield library
+
+
+def folder_of(library: Library) -> Path:
+    return library.root / ".florilegium"
+
+
+def test_names_are_learnt_at_ingest_and_kept(library: Library) -> None:
+    learnt = load_names(folder_of(library))
+
+    assert isinstance(learnt, Adapter)
+    assert learnt.names == ("cold", "warm")
+    assert learnt.validation.held_out == 2 * PICTURES
+    assert not (folder_of(library) / UNTRAINED_FILE).exists()
+
+
+def test_nothing_is_learnt_unless_it_is_asked_for(sorted_folder: Path) -> None:
+    with Library.create(sorted_folder, overrides=FAKES) as library:
+        library.ingest()
+        found = library.explain(image=speckled("warm", 77))
+
+    assert not (folder_of(library) / ADAPTER_FILE).exists()
+    assert found.learnt is None
+    assert "learnt names" not in {one.name for one in found.rankings}
+
+
+def test_what_is_learnt_is_a_list_of_its_own_and_decides_names(library: Library) -> None:
+    learnt = load_names(folder_of(library))
+    assert isinstance(learnt, Adapter)
+    found = library.explain(image=speckled("warm", 77), modality="image", top_k=5)
+
+    row = next(one for one in found.rankings if one.name == "learnt names")
+    assert found.learnt is not None
+    if learnt.helps:
+        assert (row.left_out, row.weight, found.learnt.used) == (None, 3.0, True)
+        assert found.candidates[0].name == "warm"
+        assert {hit.item.source.path.split("/")[0] for hit in found.hits} == {"warm"}
+    else:
+        assert row.left_out == learnt.validation.reason
+        assert not found.learnt.used
+
+
+def test_learning_again_reads_what_is_there(
+    library: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError("it was trained again")
+
+    monkeypatch.setattr("florilegium.learning.fit_adapter", refuse)
+
+    assert isinstance(learn_names(library.index, folder=folder_of(library)), Adapter)
+    library.ingest()
+
+
+@pytest.mark.parametrize("change", ["new picture", "changed picture", "renamed folder"])
+def test_a_change_of_a_named_picture_is_learnt(library: Library, change: str) -> None:
+    before = load_names(folder_of(library))
+    if change == "new picture":
+        speckled("warm", 500).save(library.root / "warm" / "IMG_7000.png")
+    elif change == "changed picture":
+        speckled("warm", 500).save(library.root / "warm" / "IMG_0000.png")
+    else:
+        (library.root / "warm").rename(library.root / "hot")
+
+    library.ingest()
+
+    after = load_names(folder_of(library))
+    assert isinstance(before, Adapter)
+    assert isinstance(after, Adapter)
+    assert after.fingerprint != before.fingerprint
+    assert ("hot" in after.names) == (change == "renamed folder")
+
+
+def test_a_library_without_names_says_so(tmp_path: Path) -> None:
+    speckled("warm", 1).save(tmp_path / "IMG_1.png")
+    with Library.create(tmp_path, overrides=ON) as library:
+        library.ingest()
+        found = library.explain(image=speckled("warm", 2))
+
+    said = json.loads((folder_of(library) / UNTRAINED_FILE).read_text(encoding="utf-8"))
+    row = next(one for one in found.rankings if one.name == "learnt names")
+    assert row.left_out == said["reason"]
+    assert "fewer than 2 names" in said["reason"]
+
+
+def test_labels_of_a_table_are_names_before_folders(sorted_folder: Path) -> None:
+    rows = [{"file": f"warm/IMG_{n:04}.png", "label": "ember"} for n in range(PICTURES)]
+    table = "".join(json.dumps(row) + "\n" for row in rows)
+    (sorted_folder / "captions.jsonl").write_text(table, encoding="utf-8")
+    with Library.create(sorted_folder, overrides=ON) as library:
+        library.ingest()
+        learnt = load_names(folder_of(library))
+        assert isinstance(learnt, Adapter)
+        items = library.index.catalog.items_of(["warm/IMG_0000.png", "cold/IMG_0000.png"])
+        names = {item.source.path: own_names([item], learnt).get(item.id) for item in items}
+
+    assert learnt.names == ("cold", "ember")
+    assert names == {"warm/IMG_0000.png": "ember", "cold/IMG_0000.png": "cold"}
+
+
+@pytest.mark.parametrize("damage", [b"", b"no npz at all"])
+def test_damage_is_told_and_mended(library: Library, damage: bytes) -> None:
+    (folder_of(library) / ADAPTER_FILE).write_bytes(damage)
+
+    learnt = load_names(folder_of(library))
+    assert isinstance(learnt, Untrained)
+    assert "run `florilegium ingest`" in learnt.reason
+
+    library.ingest()
+    assert isinstance(load_names(folder_of(library)), Adapter)
+
+
+def test_a_run_that_dies_while_it_writes_leaves_the_work_to_the_next(
+    library: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = (folder_of(library) / ADAPTER_FILE).read_bytes()
+    speckled("cold", 900).save(library.root / "cold" / "IMG_8000.png")
+
+    replaced = Path.replace
+
+    def die(file: Path, target: Path) -> Path:
+        if file.name.startswith("adapter"):
+            raise KeyboardInterrupt
+        return replaced(file, target)
+
+    monkeypatch.setattr(Path, "replace", die)
+    with pytest.raises(KeyboardInterrupt):
+        library.ingest()
+    assert (folder_of(library) / ADAPTER_FILE).read_bytes() == whole
+
+    monkeypatch.setattr(Path, "replace", replaced)
+    library.ingest()
+    assert (folder_of(library) / ADAPTER_FILE).read_bytes() != whole
+
+
+def test_a_folder_that_cannot_be_written_is_named(
+    library: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder_of(library) / ADAPTER_FILE).unlink()
+
+    def fail(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", fail)
+    with pytest.raises(StoreError, match="No space left"):
+        learn_names(library.index, folder=folder_of(library))
+
+
+def test_pictures_without_a_name_keep_their_place(library: Library) -> None:
+    query = speckled("warm", 77)
+    plain = library.explain(image=query, modality="image", top_k=100)
+
+    scores = {h.item.source.path: h.fused for h in plain.hits}
+    green = [path for path in scores if path.startswith("IMG_9")]
+    for path in green:
+        given = next(h for h in plain.hits if h.item.source.path == path).contributions
+        by_list = {c.ranking: c.score for c in given}
+        if "learnt names" in by_list:
+            assert by_list["learnt names"] == by_list["image to image"]
+
+
+def test_what_is_told_of_it(library: Library) -> None:
+    learnt = load_names(folder_of(library))
+    told = describe(learnt)
+
+    assert told.names == 2
+    assert told.held_out == 2 * PICTURES
+    assert told.known is None
+    assert describe(Untrained(reason="why")).reason == "why"

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from florilegium.errors import IndexNotFoundError, UnreadableFileError
-from florilegium.scan import Scan, Seen, scan_folder
+from florilegium.scan import Scan, Seen, nothing_found, scan_folder
 
 SUFFIXES = frozenset({".txt", ".jpg"})
 
@@ -286,3 +286,17 @@ def test_tables_without_anything_to_describe_are_other_files(tmp_path: Path) -> 
     write(tmp_path, "captions.csv")
 
     assert scan(tmp_path) == Scan(files=(), failed=(), ignored=1)
+
+
+def test_a_folder_without_files_is_told_with_what_could_be_in_it_or_what_was(
+    tmp_path: Path,
+) -> None:
+    empty = Scan(files=(), failed=(), ignored=2)
+
+    new = nothing_found(tmp_path, empty, SUFFIXES, kept=0)
+    known = nothing_found(tmp_path, empty, SUFFIXES, kept=7)
+
+    assert "2 files of other kinds" in new.message
+    assert new.hint == "Put files of these kinds into it: .jpg, .txt."
+    assert "its index has 7 files" in known.message
+    assert "Mount the folder again" in str(known.hint)

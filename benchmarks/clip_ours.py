@@ -21,7 +21,8 @@ from PIL import Image
 from benchmarks.turns import Clock, Rows, Task, serve
 from florilegium import registry
 from florilegium.catalog import Catalog
-from florilegium.config import EncoderConfig, IngestConfig
+from florilegium.config import EncoderConfig
+from florilegium.config_sections import IngestConfig
 from florilegium.intake import Reader
 from florilegium.library import Library
 from florilegium.protocols import Encoder, Tuned

@@ -25,7 +25,7 @@ from benchmarks import bench
 from florilegium import Library, Modality
 from florilegium.adapter import Adapter, blend
 from florilegium.adapter_training import fit_adapter
-from florilegium.calibration import fit_scale
+from florilegium.calibration import Scale, fit_scale
 from florilegium.config import RetrievalConfig
 from florilegium.folder_names import names_of
 from florilegium.fusion import Ranking
@@ -294,7 +294,7 @@ def vote(scores: Rows, names: Sequence[str | None]) -> Shares:
         modality=Modality.IMAGE,
         scores={str(i): float(scores[i]) for i in order},
         weight=1.0,
-        floor=0.02,
+        scale=Scale(mean=0.0, deviation=1.0),
     )
     votes = count_votes(ranking, ())
     total = sum(votes.values())

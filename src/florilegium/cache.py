@@ -1,7 +1,7 @@
 """The embedding cache: content and encoder fingerprint in, vector out. Makes deriving cheap.
 
-Holds the perceptual hashes of pictures too. Knows nothing of items or stores. One SQLite file;
-several readers and one writer.
+Holds the perceptual hashes and machine captions of pictures too. Knows nothing of items or stores.
+One SQLite file; several readers and one writer.
 """
 
 from __future__ import annotations
@@ -9,7 +9,9 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -33,7 +35,34 @@ CREATE TABLE IF NOT EXISTS hashes (
     hash BLOB NOT NULL,  -- empty for a picture that shows too little
     PRIMARY KEY (content, algorithm)
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS captions (
+    content TEXT NOT NULL,
+    recipe TEXT NOT NULL,
+    status TEXT NOT NULL CHECK (status IN ('ok', 'failed')),
+    text TEXT NOT NULL CHECK ((text <> '') = (status = 'ok')),  -- never the text of an error
+    error_code TEXT NOT NULL,
+    tried INTEGER NOT NULL,
+    max_tokens INTEGER NOT NULL,
+    PRIMARY KEY (content, recipe)
+) WITHOUT ROWID;
 """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaptionRecord:
+    """What came of asking for a machine caption: its text, or the code of what went wrong.
+
+    `tried` is in how many runs it was asked for, with replies of at most `max_tokens` tokens.
+    """
+
+    text: str = ""
+    error_code: str = ""
+    tried: int = 1
+    max_tokens: int
+
+    def __post_init__(self) -> None:
+        if bool(self.text) == bool(self.error_code):
+            raise ValueError("A caption has either a text or the code of an error.")
 
 
 class EmbeddingCache:
@@ -91,6 +120,33 @@ class EmbeddingCache:
         rows = [(key, ALGORITHM, hash_ or b"") for key, hash_ in hashes.items()]
         self._write("REPLACE INTO hashes VALUES (?, ?, ?)", rows)
 
+    def captions(self, recipe: str, keys: Sequence[str]) -> dict[str, CaptionRecord]:
+        """Return what came of captioning pictures, by key as `picture_key` gives it.
+
+        Those that were never asked for by this recipe are left out.
+        """
+        found: dict[str, CaptionRecord] = {}
+        for start in range(0, len(keys), _VARIABLES):
+            some = keys[start : start + _VARIABLES]
+            marks = ",".join("?" * len(some))
+            sql = (
+                "SELECT content, text, error_code, tried, max_tokens FROM captions"  # noqa: S608 - only question marks are put in
+                f" WHERE recipe=? AND content IN ({marks})"
+            )
+            for key, text, code, tried, max_tokens in self._run(sql, (recipe, *some)):
+                found[key] = CaptionRecord(
+                    text=text, error_code=code, tried=tried, max_tokens=max_tokens
+                )
+        return found
+
+    def put_caption(self, recipe: str, key: str, record: CaptionRecord) -> None:
+        """Keep what came of captioning a picture, for good when this returns."""
+        status = "ok" if record.text else "failed"
+        row = (key, recipe, status, record.text, record.error_code, record.tried)
+        self._write(
+            "REPLACE INTO captions VALUES (?, ?, ?, ?, ?, ?, ?)", [(*row, record.max_tokens)]
+        )
+
     def close(self) -> None:
         """Close the file."""
         self._connection.close()
@@ -102,14 +158,14 @@ class EmbeddingCache:
             sql = f"SELECT content, hash FROM hashes WHERE algorithm=? AND content IN ({marks})"  # noqa: S608 - only question marks are put in
             yield from self._run(sql, (ALGORITHM, *some))
 
-    def _write(self, sql: str, rows: Sequence[tuple[str, str, bytes]]) -> None:
+    def _write(self, sql: str, rows: Sequence[tuple[Any, ...]]) -> None:
         try:
             with self._lock, self._connection:
                 self._connection.executemany(sql, rows)
         except sqlite3.Error as error:
             raise self._failed(error) from error
 
-    def _run(self, sql: str, values: tuple[str, ...]) -> list[tuple[str, bytes]]:
+    def _run(self, sql: str, values: tuple[str, ...]) -> list[Any]:
         try:
             with self._lock:
                 return self._connection.execute(sql, values).fetchall()

@@ -83,7 +83,11 @@ def card_text(path: str, caption: str, labels: str) -> str:
 
 
 def caption(
-    path: str, words_at_links: Iterable[str], fields: Iterable[tuple[str, str]] = ()
+    path: str,
+    words_at_links: Iterable[str],
+    fields: Iterable[tuple[str, str]] = (),
+    *,
+    machine_caption: str = "",
 ) -> str:
     """Return what people call a picture, one way a line; nothing is said twice.
 
@@ -91,6 +95,7 @@ def caption(
         path: The picture's path in the library folder.
         words_at_links: What texts that refer to it call it.
         fields: What is said of it: its titles, captions, keywords and labels are taken.
+        machine_caption: What a chat model said of it, which comes last.
     """
     said: dict[str, list[str]] = {}
     for name, value in fields:
@@ -100,6 +105,8 @@ def caption(
     for name in CARD_FIELDS:
         values = [value for value in said.get(name, ()) if seen.is_new(value)]
         lines += values if name in {"title", "caption"} else [", ".join(values)]
+    if seen.is_new(machine_caption):
+        lines.append(machine_caption)
     return "\n".join(line for line in lines if line)
 
 

@@ -142,6 +142,7 @@ class Catalog:
                 connection.execute("UPDATE items SET text=? WHERE id=?", (item.text, item.id))
                 row = connection.execute("SELECT number FROM items WHERE id=?", (item.id,))
                 number = row.fetchone()[0]
+                field_rows.set_machine_caption(connection, number, item)
                 word_index.remove(connection, number)
                 word_index.add(connection, number, item.modality, card.caption, card.labels)
                 connection.executemany(

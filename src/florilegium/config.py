@@ -15,7 +15,13 @@ from typing import Annotated, Any, Literal
 import platformdirs
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
-from florilegium.config_sections import ADDRESS, KeyedSection, RerankConfig, Section
+from florilegium.config_sections import (
+    ADDRESS,
+    IngestConfig,
+    KeyedSection,
+    RerankConfig,
+    Section,
+)
 from florilegium.errors import ConfigError
 from florilegium.profiles import PROFILES, ProfileName
 
@@ -71,30 +77,6 @@ class StoreConfig(Section):
     """Where vectors are kept."""
 
     name: str = Field("chroma", description="Backend of the vector store.")
-
-
-class IngestConfig(Section):
-    """How files become items."""
-
-    max_image_megapixels: float = Field(
-        64.0, gt=0, le=4096, description="Pictures with more pixels are refused, in megapixels."
-    )
-    max_file_megabytes: float = Field(
-        64.0, gt=0, le=65536, description="Files with more bytes are refused, in megabytes (10^6)."
-    )
-    max_text_megabytes: float = Field(
-        16.0, gt=0, le=65536, description="Text files with more bytes are refused, in megabytes."
-    )
-    chunk_tokens: int = Field(
-        200, ge=32, le=8192, description="Largest chunk of text, in tokens of the text encoder."
-    )
-    batch_files: int = Field(
-        32, ge=1, le=4096, description="Files that are loaded, encoded and written together."
-    )
-    exclude: tuple[str, ...] = Field(
-        ("**/.git/**", "**/node_modules/**", "**/__pycache__/**"),
-        description="Patterns of paths that are left out, relative to the library folder.",
-    )
 
 
 class RetrievalConfig(Section):
@@ -156,7 +138,9 @@ class ChatConfig(KeyedSection):
     max_tokens: int = Field(512, ge=1, le=32768, description="Longest reply, in tokens.")
     temperature: float = Field(0.0, ge=0.0, le=2.0, description="0 gives the same reply each time.")
     min_confidence: Fraction = Field(
-        0.5, description="Evidence below this is refused, from 0 (answer always) to 1."
+        0.6,
+        description="Evidence below this is refused, from 0 (answer always) to 1; "
+        "what `florilegium eval --store-threshold` measured takes the place of the default.",
     )
 
 

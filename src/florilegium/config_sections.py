@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr
 
@@ -41,6 +41,54 @@ class KeyedSection(Section):
     def __getstate__(self) -> dict[Any, Any]:
         """Return what is pickled, which is everything but the key."""
         return {**super().__getstate__(), "__pydantic_private__": {"_api_key": None}}
+
+
+class IngestConfig(Section):
+    """How files become items."""
+
+    max_image_megapixels: float = Field(
+        64.0, gt=0, le=4096, description="Pictures with more pixels are refused, in megapixels."
+    )
+    max_file_megabytes: float = Field(
+        64.0, gt=0, le=65536, description="Files with more bytes are refused, in megabytes (10^6)."
+    )
+    max_text_megabytes: float = Field(
+        16.0, gt=0, le=65536, description="Text files with more bytes are refused, in megabytes."
+    )
+    chunk_tokens: int = Field(
+        200, ge=32, le=8192, description="Largest chunk of text, in tokens of the text encoder."
+    )
+    batch_files: int = Field(
+        32, ge=1, le=4096, description="Files that are loaded, encoded and written together."
+    )
+    exclude: tuple[str, ...] = Field(
+        ("**/.git/**", "**/node_modules/**", "**/__pycache__/**"),
+        description="Patterns of paths that are left out, relative to the library folder.",
+    )
+    captions: Literal["off", "missing", "all"] = Field(
+        "off",
+        description="Pictures that the chat model captions: none, those that nobody has described "
+        "in words, or all.",
+    )
+    caption_prompt: str = Field(
+        "Say in one or two sentences what this picture shows. If words can be read in it, "
+        "quote them.",
+        max_length=2000,
+        pattern=r"\S",
+        description="What the chat model is asked for a caption; another prompt makes new ones.",
+    )
+    caption_max_tokens: int = Field(
+        200,
+        ge=8,
+        le=4096,
+        description="Longest reply with a caption, in tokens, thoughts included.",
+    )
+    caption_parallel: int = Field(
+        2, ge=1, le=64, description="Captions asked for at a time; of a model in process always 1."
+    )
+    caption_tries: int = Field(
+        3, ge=1, le=100, description="Runs in which a caption that failed is asked for."
+    )
 
 
 class RerankConfig(KeyedSection):

@@ -1,29 +1,33 @@
 """What belongs together, once all files are in: links, and the words they bring to picture cards.
 
-Knows the whole index and no file.
+Machine captions come from the cache. Knows the whole index and no file.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from florilegium.cards import caption, card_text
 from florilegium.config import Config
-from florilegium.encode import encode_captions
+from florilegium.encode import encode_captions, picture_key
 from florilegium.entries import Card
 from florilegium.ids import item_of
 from florilegium.index import Index
 from florilegium.languages import can_read
 from florilegium.links import find_links
+from florilegium.machine_captions import caption_recipe, wants_caption, with_machine_caption
 from florilegium.types import Item, Link, Modality
 
 _CARDS_AT_A_TIME = 256
+_NO_CAPTIONS = "off"
 
 
 def connect(*, index: Index, config: Config) -> int:
     """Find all links anew, renew the cards whose words have changed, and count what was encoded."""
     catalog = index.catalog
+    # Without it, a run that dies here could be followed by one that wants what was before.
+    catalog.set_fact("links", "due")
     texts: dict[str, list[Item]] = {}
     for item, _ in catalog.all_items(Modality.TEXT):
         texts.setdefault(item.source.path, []).append(item)
@@ -34,28 +38,56 @@ def connect(*, index: Index, config: Config) -> int:
         {path: [r for item in items for r in item.references] for path, items in texts.items()},
     )
     catalog.set_links(links)
-    outdated = _outdated_cards(images, links, index=index)
+    outdated = _outdated_cards(images, links, index=index, config=config)
     encoded = 0
     for start in range(0, len(outdated), _CARDS_AT_A_TIME):
         encoded += _renew_cards(
             outdated[start : start + _CARDS_AT_A_TIME], index=index, config=config
         )
+    catalog.set_fact("captions", _wanted_captions(config))
     catalog.set_fact("links", "found")
     return encoded
 
 
+def is_due(*, index: Index, config: Config) -> bool:
+    """Return whether `connect` is to run though no file has changed."""
+    catalog = index.catalog
+    captions = catalog.fact("captions") or _NO_CAPTIONS
+    return catalog.fact("links") != "found" or captions != _wanted_captions(config)
+
+
+def words_at_links(links: Iterable[Link]) -> dict[str, tuple[str, ...]]:
+    """Return what the texts that refer to a picture call it, by its path."""
+    words: dict[str, tuple[str, ...]] = {}
+    for link in links:
+        if link.words:
+            words[link.path] = (*words.get(link.path, ()), link.words)
+    return words
+
+
 def _outdated_cards(
-    images: Sequence[tuple[Item, str]], links: Sequence[Link], *, index: Index
+    images: Sequence[tuple[Item, str]], links: Sequence[Link], *, index: Index, config: Config
 ) -> list[Card]:
-    words = _words_at_links(links)
+    words = words_at_links(links)
+    machine = _machine_captions([item for item, _ in images], words, index=index, config=config)
     known = {item_of(id_) for id_ in index.catalog.record_ids().get(index.cards, ())}
     outdated: list[Card] = []
     for item, labels in images:
-        said = caption(item.source.path, words.get(item.source.path, ()), item.fields)
-        text = card_text(item.source.path, said, labels)
+        mine = machine.get(item.id, "")
+        said = caption(
+            item.source.path,
+            words.get(item.source.path, ()),
+            item.fields,
+            machine_caption=mine,
+        )
+        new = replace(
+            item,
+            text=card_text(item.source.path, said, labels),
+            fields=with_machine_caption(item.fields, mine),
+        )
         wanted = bool(said) and can_read(index.text_encoder.info.languages, said)
-        if text != item.text or wanted != (item.id in known):
-            outdated.append(Card(item=replace(item, text=text), caption=said, labels=labels))
+        if new != item or wanted != (item.id in known):
+            outdated.append(Card(item=new, caption=said, labels=labels))
     return outdated
 
 
@@ -72,10 +104,30 @@ def _renew_cards(batch: Sequence[Card], *, index: Index, config: Config) -> int:
     return count
 
 
-def _words_at_links(links: Sequence[Link]) -> dict[str, tuple[str, ...]]:
-    # What the texts that refer to a picture call it.
-    words: dict[str, tuple[str, ...]] = {}
-    for link in links:
-        if link.words:
-            words[link.path] = (*words.get(link.path, ()), link.words)
-    return words
+def _machine_captions(
+    pictures: Sequence[Item],
+    words: Mapping[str, tuple[str, ...]],
+    *,
+    index: Index,
+    config: Config,
+) -> dict[str, str]:
+    """Return the machine captions that are known and wanted, by item id."""
+    recipe = caption_recipe(config.ingest, config.chat)
+    if recipe is None:
+        return {}
+    keys = {
+        item.id: picture_key(item)
+        for item in pictures
+        if wants_caption(
+            config.ingest.captions,
+            fields=item.fields,
+            words_at_links=words.get(item.source.path, ()),
+        )
+    }
+    known = index.cache.captions(recipe, list(dict.fromkeys(keys.values())))
+    return {id_: known[key].text for id_, key in keys.items() if key in known and known[key].text}
+
+
+def _wanted_captions(config: Config) -> str:
+    recipe = caption_recipe(config.ingest, config.chat)
+    return _NO_CAPTIONS if recipe is None else f"{config.ingest.captions} {recipe}"

@@ -32,6 +32,7 @@ from florilegium.labelled import LabelledQuery
 from florilegium.metrics import average, first_relevant, measure, percentile
 from florilegium.qrels import read_queries
 from florilegium.retrieve import Explanation
+from florilegium.thresholds import Threshold
 from florilegium.types import Modality
 
 TOP_K: Final = 100
@@ -53,6 +54,9 @@ class Searched(Protocol):
     @property
     def index(self) -> Index:
         """The opened index."""
+
+    def threshold(self) -> Threshold:
+        """Below which confidence it refuses."""
 
     @property
     def explain(self) -> Callable[..., Explanation]:
@@ -121,7 +125,7 @@ def evaluate(
             _summary(direction, [one for one in results if one.direction == direction])
             for direction in sorted({one.direction for one in results})
         ),
-        gate=_gate(results, threshold=library.settings.config.chat.min_confidence),
+        gate=_gate(results, threshold=library.threshold().value),
         results=tuple(results),
         missing=tuple(missing),
         left_out=tuple(query.id for query in labelled if query.id not in kept),

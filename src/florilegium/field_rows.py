@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from florilegium.descriptions import target_key, target_keys
-from florilegium.fields import fold
+from florilegium.fields import MACHINE_CAPTION, fold
 from florilegium.filters import place
 from florilegium.types import Description, Item, Source
 
@@ -139,6 +139,21 @@ def touch(connection: sqlite3.Connection, source: Source) -> None:
     connection.execute(
         "UPDATE places SET modified_ns=? WHERE number IN (SELECT number FROM items WHERE path=?)",
         (source.modified_ns, source.path),
+    )
+
+
+def set_machine_caption(connection: sqlite3.Connection, number: int, item: Item) -> None:
+    """Replace the machine caption of item number `number`; `resolve` takes it away again."""
+    connection.execute(
+        "DELETE FROM item_fields WHERE number=? AND name=?", (number, MACHINE_CAPTION)
+    )
+    connection.executemany(
+        "INSERT INTO item_fields (number, name, folded, value) VALUES (?, ?, ?, ?)",
+        [
+            (number, name, fold(value), value)
+            for name, value in item.fields
+            if name == MACHINE_CAPTION
+        ],
     )
 
 

@@ -22,6 +22,9 @@ MOST_FIELDS: Final = 2_000
 CARD_FIELDS: Final = ("title", "caption", "keywords", "label")
 """The fields whose words stand on the card of a picture, in this order."""
 
+MACHINE_CAPTION: Final = "machine_caption"
+"""The field of what a chat model said of a picture; no file gives it."""
+
 _LONGEST_VALUE = 1_000  # characters of a field that is only filtered by
 _MOST_NUMBERS = 16  # of a list; longer ones are coordinates or embeddings
 _DEEPEST = 6
@@ -169,5 +172,7 @@ def _values(key: str, text: str) -> Iterator[tuple[str, str]]:
         found = iso_date(value)
         # What is no date to us is kept, where it is in no filter's way.
         yield ("date", found) if found else ("date as written", value[:_LONGEST_VALUE])
+    elif name == MACHINE_CAPTION:
+        yield "machine_caption as written", value[:_LONGEST_VALUE]
     elif name in {"title", "caption"} or len(value) <= _LONGEST_VALUE:
         yield name, value

@@ -14,8 +14,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
+from florilegium.captioning import Captioning
 from florilegium.config import Config
-from florilegium.connect import connect
+from florilegium.connect import connect, is_due
 from florilegium.encode import Loaded, encode_items
 from florilegium.entries import Entry
 from florilegium.errors import SourceError
@@ -23,7 +24,7 @@ from florilegium.ids import hash_bytes
 from florilegium.index import Index
 from florilegium.intake import Arrived, Failed, Intake, Reader, Unchanged, weigh
 from florilegium.picture_hashes import PictureHashes
-from florilegium.protocols import Loader
+from florilegium.protocols import ChatModel, Loader
 from florilegium.read_ahead import ReadAhead
 from florilegium.report import FailedFile, IngestReport, Progress
 from florilegium.scan import Scan, Seen, scan_folder
@@ -89,26 +90,59 @@ def ingest(
     index: Index,
     loaders: Sequence[Loader],
     config: Config,
+    open_chat_model: Callable[[], ChatModel],
     progress: Callable[[Progress], None] | None = None,
     threads: int | None = None,
 ) -> IngestReport:
     """Make the index agree with the folder `root` and return what was done.
 
-    A file that fails is in the report and stops nothing. Ctrl-C ends the run after putting the
-    index in order; what was done is kept, and the next run goes on from there.
+    Pictures are captioned last, if that is wanted. A file that fails is in the report and stops
+    nothing. Ctrl-C ends the run after putting the index in order; what was done is kept, and the
+    next run goes on from there.
 
     Args:
         root: The library folder.
         index: What is written to, by the calling thread alone.
         loaders: Who reads files.
         config: All settings.
+        open_chat_model: Gives the chat model if there is something to caption.
         progress: Called for every file before it is waited for, and when all is done.
         threads: How many read files ahead; by default one per core, at most eight.
 
     Raises:
         SourceError: The folder holds no file that any loader reads.
         EncoderError, StoreError: Encoding or writing failed; nothing half-written is left.
+        ConfigError: The chat model is to caption and sees no pictures; all files are in.
     """
+    report = _ingest_files(
+        root, index=index, loaders=loaders, config=config, progress=progress, threads=threads
+    )
+    if report.interrupted:
+        return report
+    captioning = Captioning(
+        index=index,
+        config=config,
+        by_suffix={suffix: one for one in loaders for suffix in one.suffixes},
+        open_chat_model=open_chat_model,
+        progress=progress,
+    )
+    try:
+        captioning.run()
+    except KeyboardInterrupt:
+        recover(index)
+        report = replace(report, interrupted=True)
+    return captioning.add_to(report)
+
+
+def _ingest_files(
+    root: Path,
+    *,
+    index: Index,
+    loaders: Sequence[Loader],
+    config: Config,
+    progress: Callable[[Progress], None] | None,
+    threads: int | None,
+) -> IngestReport:
     started = time.monotonic()
     hashes = PictureHashes(index)
     by_suffix = {suffix: one for one in hashes.watch(loaders) for suffix in one.suffixes}
@@ -213,7 +247,7 @@ def _run(
         # A run that dies now leaves files of both kinds, unless it was the first.
         index.catalog.set_fact("loading", "due" if plan.known else plan.loading)
     # Set before the first change, so that a run that dies leaves the links to be found again.
-    links_due = bool(plan.removed) or index.catalog.fact("links") != "found"
+    links_due = bool(plan.removed) or is_due(index=index, config=config)
     for gone in _batches(plan.removed, config.ingest.batch_files):
         index.catalog.set_fact("links", "due")
         _write({}, gone, [], index=index)

@@ -17,7 +17,6 @@ from florilegium.checks import Check, attempt, check_reranker, try_chat_model, t
 from florilegium.config import (
     CONFIG_NAME,
     INDEX_FOLDER,
-    ChatConfig,
     Settings,
     load_settings,
     write_settings,
@@ -39,6 +38,7 @@ from florilegium.inputs import ImageLike, make_query, read_picture
 from florilegium.parts import Parts, Statistics
 from florilegium.report import IngestReport, Progress
 from florilegium.retrieve import Explanation, SearchOptions, retrieve
+from florilegium.thresholds import Threshold, choose_threshold
 from florilegium.types import Hit, Item, Modality, Query
 
 _LOCK = "lock"
@@ -144,6 +144,7 @@ class Library:
             IndexLockedError: Another process is writing to the index.
             IndexMismatchError: The index was built with other encoders.
             SourceError: The folder holds nothing that can be ingested.
+            ConfigError: The chat model is to caption and sees no pictures; all files are in.
         """
         lock = filelock.FileLock(self.root / INDEX_FOLDER / _LOCK)
         try:
@@ -250,6 +251,19 @@ class Library:
         """
         return self._events(question, image=image, history=history, quote=quote, where=where)
 
+    def threshold(self) -> Threshold:
+        """Return below which confidence questions are refused, and what to expect of that.
+
+        Raises:
+            StoreError: What was measured for this library is damaged.
+        """
+        return choose_threshold(
+            self.settings.config.chat.min_confidence,
+            is_set="chat.min_confidence" in self.settings.origins,
+            measured=read_gate(self.root / INDEX_FOLDER),
+            encoders={one.name: one.fingerprint for one in self._parts.manifest().spaces},
+        )
+
     def statistics(self) -> Statistics:
         """Return how much is in the index. Raises IndexNotFoundError when there is none."""
         return self._parts.statistics()
@@ -331,24 +345,11 @@ class Library:
                 fallback=self._parts.quoting_model,
                 open_image=self.read_image,
                 going_first=partial(going_first, self.root / INDEX_FOLDER),
-                config=self._chat_config(),
+                config=self.settings.config.chat.model_copy(
+                    update={"min_confidence": self.threshold().value}
+                ),
             ),
         )
-
-    def _chat_config(self) -> ChatConfig:
-        """Return the settings of the chat, with the threshold that was measured for this library.
-
-        A threshold in the settings wins over it.
-        """
-        config = self.settings.config.chat
-        gate = read_gate(self.root / INDEX_FOLDER)
-        spaces = {space.name: space.fingerprint for space in self._parts.manifest().spaces}
-        if "chat.min_confidence" in self.settings.origins or gate is None:
-            return config
-        # With other encoders the numbers mean something else.
-        if gate.encoders != spaces:
-            return config
-        return config.model_copy(update={"min_confidence": gate.threshold})
 
     def _find(self, wanted: Wanted, *, where: Filter | None) -> Found:
         config, picture = self.settings.config, wanted.picture
@@ -384,6 +385,7 @@ class Library:
                 index=index,
                 loaders=self._parts.loaders(),
                 config=self.settings.config,
+                open_chat_model=self._parts.chat_model,
                 progress=courteous(progress, folder=self.root / INDEX_FOLDER),
             )
         except FlorilegiumError:

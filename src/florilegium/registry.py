@@ -12,8 +12,8 @@ from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any
 
-from florilegium.config import ChatConfig, EncoderConfig, IngestConfig, TextEncoderConfig
-from florilegium.config_sections import RerankConfig
+from florilegium.config import ChatConfig, EncoderConfig, TextEncoderConfig
+from florilegium.config_sections import IngestConfig, RerankConfig
 from florilegium.errors import MissingExtraError, UnknownBackendError
 from florilegium.protocols import ChatModel, Encoder, Loader, Reranker, VectorStore
 from florilegium.types import Manifest

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +25,10 @@ class IngestReport:
     that no loader reads. `encoded` counts inputs that an encoder really ran on, the rest came from
     the embedding cache. `warnings` are sentences on tables and sidecars that were read, but
     describe files which are not in the index.
+
+    `captioned` pictures got a machine caption in this run, `caption_failures` have none, by the
+    path of one file with that picture, and `captions_left` were not reached: after Ctrl-C, or
+    because captioning stopped, which `caption_problem` says why.
     """
 
     added: int = 0
@@ -37,6 +42,10 @@ class IngestReport:
     seconds: float = 0.0
     interrupted: bool = False
     warnings: tuple[str, ...] = ()
+    captioned: int = 0
+    caption_failures: tuple[FailedFile, ...] = ()
+    captions_left: int = 0
+    caption_problem: str | None = None
 
     @property
     def seen(self) -> int:
@@ -46,10 +55,14 @@ class IngestReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """How far a run of ingest is: files done of files to do, and the one at hand."""
+    """How far a run of ingest is: files done of files to do, and the one at hand.
+
+    In the stage `captions`, which comes last, pictures are counted instead of files.
+    """
 
     done: int
     total: int
     path: str
     failed: int = 0
     seconds: float = 0.0
+    stage: Literal["files", "captions"] = "files"

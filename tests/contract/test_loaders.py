@@ -7,7 +7,7 @@ import io
 import pytest
 from PIL import Image
 
-from florilegium.config import IngestConfig
+from florilegium.config_sections import IngestConfig
 from florilegium.loaders import html, image, text
 from florilegium.protocols import Loader
 from florilegium.testing.loader_contract import LoaderContract

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from florilegium.cache import EmbeddingCache, check_embeddings, encode_texts
+from florilegium.cache import CaptionRecord, EmbeddingCache, check_embeddings, encode_texts
 from florilegium.errors import EncoderError, StoreError
 from florilegium.testing.encoder import FakeEncoder
 from florilegium.types import Embeddings, Modality, Purpose
@@ -310,3 +310,41 @@ def test_hashes_of_another_algorithm_are_not_returned(
 
     assert cache.hashes(["a"]) == {}
     assert cache.hashed(["a"]) == set()
+
+
+# -- captions --
+
+
+def test_captions_are_kept_by_picture_and_recipe(cache: EmbeddingCache, tmp_path: Path) -> None:
+    seen = CaptionRecord(text="A rose.", max_tokens=200)
+    failed = CaptionRecord(error_code="caption_empty", tried=2, max_tokens=100)
+    cache.put_caption("r", "a", seen)
+    cache.put_caption("r", "b", failed)
+    cache.put_caption("other", "a", failed)
+
+    with sqlite3.connect(tmp_path / "cache.db") as connection:
+        status = connection.execute("SELECT content, status FROM captions WHERE recipe='r'")
+        assert status.fetchall() == [("a", "ok"), ("b", "failed")]
+    connection.close()
+    assert cache.captions("r", ["a", "b", "c"]) == {"a": seen, "b": failed}
+    assert cache.captions("other", ["a", "b"]) == {"a": failed}
+    assert cache.captions("none", ["a"]) == {}
+
+
+def test_a_caption_that_came_after_a_failure_takes_its_place(cache: EmbeddingCache) -> None:
+    cache.put_caption("r", "a", CaptionRecord(error_code="caption_empty", max_tokens=9))
+    cache.put_caption("r", "a", CaptionRecord(text="A rose.", tried=2, max_tokens=9))
+
+    assert cache.captions("r", ["a"])["a"].text == "A rose."
+
+
+def test_more_captions_than_sqlite_takes_variables_are_found(cache: EmbeddingCache) -> None:
+    cache.put_caption("r", "1200", CaptionRecord(text="A rose.", max_tokens=9))
+
+    assert list(cache.captions("r", [str(n) for n in range(1500)])) == ["1200"]
+
+
+@pytest.mark.parametrize(("text", "code"), [("", ""), ("x", "y")])
+def test_a_caption_is_a_text_or_the_code_of_an_error_and_never_both(text: str, code: str) -> None:
+    with pytest.raises(ValueError, match="either"):
+        CaptionRecord(text=text, error_code=code, max_tokens=9)

@@ -75,3 +75,13 @@ def test_what_was_said_is_not_said_again_but_parts_of_words_are_no_words() -> No
     )  # fmt: skip
 
     assert caption("roses/a.jpg", ["a dog rose", ""], fields) == "roses a\na dog rose\ndo"
+
+
+def test_what_a_machine_said_comes_last_and_only_if_it_is_new() -> None:
+    fields = (("caption", "A red rose"),)
+
+    said = caption("IMG_1.jpg", ["in June"], fields, machine_caption="A rose by a wall.")
+
+    assert said == "in June\nA red rose\nA rose by a wall."
+    assert caption("IMG_1.jpg", [], fields, machine_caption="a red rose.") == "A red rose"
+    assert caption("IMG_1.jpg", [], machine_caption="A rose.") == "A rose."

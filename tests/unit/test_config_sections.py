@@ -8,7 +8,7 @@ import pytest
 from pydantic import SecretStr, ValidationError
 
 from florilegium.config import ChatConfig, Config, load_settings
-from florilegium.config_sections import KeyedSection, RerankConfig
+from florilegium.config_sections import IngestConfig, KeyedSection, RerankConfig
 from florilegium.errors import ConfigError
 from florilegium.profiles import PROFILES
 
@@ -64,3 +64,20 @@ def test_a_secret_in_the_settings_is_not_repeated(key: str, value: str) -> None:
 
     assert "sk-REAL" not in f"{caught.value.message}{caught.value.hint}"
     assert "rerank.api_key_env" in str(caught.value.hint)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"captions": "some"},
+        {"caption_prompt": " \n"},
+        {"caption_prompt": "x" * 2001},
+        {"caption_max_tokens": 7},
+        {"caption_parallel": 0},
+        {"caption_tries": 0},
+    ],
+)
+def test_captions_are_off_and_wrong_settings_of_them_are_refused(values: dict[str, object]) -> None:
+    assert IngestConfig().captions == "off"
+    with pytest.raises(ValidationError):
+        IngestConfig.model_validate(values)

@@ -10,11 +10,16 @@ import numpy as np
 import pytest
 
 from florilegium import connect as connecting
-from florilegium.cache import EmbeddingCache
-from florilegium.connect import connect
+from florilegium.cache import CaptionRecord, EmbeddingCache
+from florilegium.config import Config
+from florilegium.config_sections import IngestConfig
+from florilegium.connect import connect, is_due
+from florilegium.encode import picture_key
 from florilegium.entries import Entry
 from florilegium.errors import EncoderError
+from florilegium.filters import Filter
 from florilegium.index import Index
+from florilegium.machine_captions import caption_recipe
 from florilegium.testing.encoder import FakeEncoder
 from florilegium.types import Description, Embeddings, Link, Modality, Purpose, Source
 from tests.unit.test_encode import CONFIG, Desk, Encoder, NamingEncoder, paint, write
@@ -306,3 +311,32 @@ def test_a_long_caption_has_a_record_for_each_window_and_a_shorter_one_fewer(
     describe(desk, "IMG_1.png", caption="Short.")
     connected(desk.index)
     assert len(desk.index.catalog.record_ids()[desk.index.cards]) == 1
+
+
+# -- machine captions --
+
+
+def test_a_caption_in_the_cache_is_on_the_card_while_it_is_wanted(desk: Desk) -> None:
+    name = paint(desk, "IMG_1.png")
+    take_in(desk, name)
+    (item, _), *_ = desk.index.catalog.all_items(Modality.IMAGE)
+    wanted = Config(ingest=IngestConfig(captions="missing"))
+    recipe = caption_recipe(wanted.ingest, wanted.chat)
+    assert recipe is not None
+    record = CaptionRecord(text="A velvet rose.", max_tokens=9)
+    desk.index.cache.put_caption(recipe, picture_key(item), record)
+    assert connected(desk.index) == 0
+    assert not is_due(index=desk.index, config=CONFIG)
+    assert is_due(index=desk.index, config=wanted)
+
+    assert connect(index=desk.index, config=wanted) == 1
+
+    assert cards(desk.index) == {name: "A velvet rose."}
+    assert found(desk.index, "velvet") == [name]
+    assert dict(desk.index.catalog.item(item.id).fields) == {"machine_caption": "A velvet rose."}
+    said = Filter(fields=(("machine_caption", "a velvet rose."),))
+    assert desk.index.catalog.matching(said) == {item.id}
+    assert not is_due(index=desk.index, config=wanted)
+    assert connected(desk.index) == 0
+    assert (cards(desk.index), recorded(desk.index)) == ({name: "IMG_1"}, {})
+    assert desk.index.catalog.item(item.id).fields == ()

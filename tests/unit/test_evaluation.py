@@ -235,6 +235,7 @@ def test_one_search_of_each_direction_runs_before_the_clock_does(tiny_library: L
         root = tiny_library.root
         settings = tiny_library.settings
         index = tiny_library.index
+        threshold = tiny_library.threshold
 
         def explain(self, text: str, **options: object) -> Explanation:
             calls.append((text, options))

@@ -95,3 +95,9 @@ def test_values_compare_without_case_and_spaces() -> None:
 
 def test_control_characters_and_half_pairs_do_not_come_through() -> None:
     assert plain("a\0b\ud83c\n c") == "a b\ufffd c"
+
+
+def test_no_file_gives_a_machine_caption() -> None:
+    said = to_fields([("Machine_Caption", "A rose"), ("machine caption", "A bee")])
+
+    assert said == (("machine caption", "A bee"), ("machine_caption as written", "A rose"))

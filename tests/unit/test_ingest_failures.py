@@ -23,6 +23,7 @@ from florilegium.ids import hash_file
 from florilegium.ingest import ingest
 from florilegium.loaders.image import ImageLoader
 from florilegium.report import FailedFile
+from florilegium.testing.chat_model import FakeChatModel
 from florilegium.testing.encoder import FakeEncoder
 from florilegium.types import Embeddings, Item, Modality
 from tests.conftest import FAKES, TEXTS, draw
@@ -297,6 +298,7 @@ def test_a_missing_folder_is_refused(tiny_library: Library, tmp_path: Path) -> N
             index=tiny_library.index,
             loaders=[],
             config=tiny_library.settings.config,
+            open_chat_model=FakeChatModel,
         )
 
 

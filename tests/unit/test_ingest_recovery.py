@@ -40,7 +40,7 @@ class Killer:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self._at = 0
-        self._count = 0
+        self.count = 0
         self._error: type[BaseException] = KilledError
         for kind, names in WRITES.items():
             for name in names:
@@ -55,7 +55,7 @@ class Killer:
         rebuild: bool = False,
     ) -> IngestReport | None:
         """Run ingest in a new library object and return its report, or None if it was ended."""
-        self._at, self._count, self._error = at, 0, error
+        self._at, self.count, self._error = at, 0, error
         with Library.open(folder) as library:
             try:
                 return library.ingest(rebuild=rebuild)
@@ -66,8 +66,8 @@ class Killer:
 
     def _wrap(self, write: Callable[..., Any]) -> Callable[..., Any]:
         def wrapped(*arguments: Any, **options: Any) -> Any:
-            self._count += 1
-            if self._count == self._at:
+            self.count += 1
+            if self.count == self._at:
                 raise self._error
             return write(*arguments, **options)
 

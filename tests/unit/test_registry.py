@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from florilegium.chat_models.extractive import ExtractiveChatModel
-from florilegium.config import ChatConfig, EncoderConfig, IngestConfig
-from florilegium.config_sections import RerankConfig
+from florilegium.config import ChatConfig, EncoderConfig
+from florilegium.config_sections import IngestConfig, RerankConfig
 from florilegium.errors import ConfigError, MissingExtraError, UnknownBackendError
 from florilegium.registry import (
     backend_names,

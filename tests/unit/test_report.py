@@ -37,3 +37,12 @@ def test_progress_begins_without_failures() -> None:
     progress = Progress(done=0, total=3, path="a.jpg")
 
     assert (progress.failed, progress.seconds) == (0, 0.0)
+
+
+def test_captions_count_no_files() -> None:
+    failed = FailedFile(path="a.jpg", code="caption_refused", message="No caption.")
+
+    report = IngestReport(added=3, captioned=1, caption_failures=(failed,), captions_left=1)
+
+    assert report.seen == 3
+    assert Progress(done=0, total=3, path="a.jpg").stage == "files"

@@ -56,8 +56,8 @@ def draw_thumbnails(library: Library, hits: Sequence[Hit]) -> dict[str, Text]:
     return {item.id: _draw_thumbnail(library, item) for item in images}
 
 
-def print_explanation(explanation: Explanation) -> None:
-    """Write to stdout what each list gave to each hit, the lists, and the evidence."""
+def print_explanation(explanation: Explanation, *, threshold: str = "") -> None:
+    """Write to stdout what each list gave to each hit, the lists, the evidence, and its limit."""
     print_table(contribution_table(explanation.hits))
     table = make_table(
         "list", "finds", "size", "mean", "deviation", "of items", "weight", "left out"
@@ -82,6 +82,8 @@ def print_explanation(explanation: Explanation) -> None:
     steps = [f"{name} {1000 * taken:.1f}" for name, taken in explanation.seconds.items()]
     print_line(f"Milliseconds: {', '.join(steps)}")
     print_evidence(explanation.evidence.confidence, explanation.evidence.reasons)
+    if threshold:
+        print_line(threshold)
 
 
 def contribution_table(hits: Sequence[Hit]) -> Table:

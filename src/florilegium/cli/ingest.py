@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Final
 
 import typer
 from rich.progress import (
@@ -30,8 +31,10 @@ from florilegium.cli.render import (
     talk_console,
 )
 from florilegium.cli.serialize import report_to_json
+from florilegium.library import Library
 from florilegium.report import FailedFile, IngestReport, Progress
 
+_STAGES: Final = {"files": "ingest", "captions": "captions"}
 STOPPED = "stopped; what was done is kept, run again to go on"
 
 
@@ -40,6 +43,14 @@ def ingest(
     rebuild: Annotated[
         bool, typer.Option("--rebuild", help="Make the index anew; cached embeddings are used.")
     ] = False,
+    captions: Annotated[
+        bool | None,
+        typer.Option(
+            "--captions/--no-captions",
+            help="Have the chat model caption pictures in this run, or take machine captions off.",
+            show_default="as ingest.captions says",
+        ),
+    ] = None,
     library: options.LibraryOption = None,
     settings: options.SetOption = None,
     as_json: options.JsonOption = False,
@@ -47,11 +58,12 @@ def ingest(
 ) -> None:
     """Make the index agree with the folder.
 
-    Exit code 3 means that it finished and some files failed; the report names them.
+    Exit code 3 means that it finished and some files failed; the report names them. Captions that
+    failed are in the report and change no exit code.
     """
     with (
         reported_errors(debug=debug, as_json=as_json),
-        options.open_library(library, settings) as opened,
+        _open(library, settings, captions=captions) as opened,
     ):
         with shown_progress() as progress:
             report = opened.ingest(rebuild=rebuild, progress=progress)
@@ -62,13 +74,24 @@ def ingest(
         finish(report)
 
 
+def _open(folder: Path | None, settings: list[str] | None, *, captions: bool | None) -> Library:
+    if captions is None:
+        return options.open_library(folder, settings)
+    wanted = "off"
+    if captions:
+        with options.open_library(folder, settings) as opened:
+            configured = opened.settings.config.ingest.captions
+        wanted = "missing" if configured == "off" else configured
+    return options.open_library(folder, [*(settings or ()), f"ingest.captions={wanted}"])
+
+
 @contextmanager
 def shown_progress() -> Iterator[Callable[[Progress], None]]:
     """Show a progress bar on stderr while the block runs; give what takes the progress."""
     console = talk_console()
     bar = ProgressBar(
         SpinnerColumn(),
-        TextColumn("ingest"),
+        TextColumn("{task.description}"),
         BarColumn(bar_width=24),
         MofNCompleteColumn(),
         TextColumn("{task.fields[rate]}", style="cyan"),
@@ -85,6 +108,7 @@ def shown_progress() -> Iterator[Callable[[Progress], None]]:
         def show(progress: Progress) -> None:
             bar.update(
                 task,
+                description=_STAGES[progress.stage],
                 completed=progress.done,
                 total=progress.total,
                 rate=_rate(progress),
@@ -99,7 +123,11 @@ def print_report(report: IngestReport) -> None:
     """Write the report to stdout as a table whose counts add up, and the failed files."""
     print_table(_counts(report))
     if report.failed:
-        print_table(_failures(report.failed))
+        print_table(_failures(report.failed, title="Failed files"))
+    if report.caption_failures:
+        print_table(_failures(report.caption_failures, title="Pictures without a caption"))
+    if report.caption_problem:
+        talk(f"captioning stopped: {clean(report.caption_problem)}")
     for warning in report.warnings:
         talk(clean(warning))
 
@@ -127,12 +155,17 @@ def _counts(report: IngestReport) -> Table:
     table.add_row("removed", str(report.removed))
     table.add_row("ignored", str(report.ignored), end_section=True)
     table.add_row("inputs encoded", str(report.encoded))
+    if report.captioned or report.caption_failures or report.captions_left:
+        table.add_row("pictures captioned", str(report.captioned))
+        failures, left = len(report.caption_failures), report.captions_left
+        table.add_row("captions failed", str(failures), style="red" if failures else None)
+        table.add_row("captions left", str(left), style="yellow" if left else None)
     table.add_row("seconds", f"{report.seconds:.1f}")
     return table
 
 
-def _failures(failed: tuple[FailedFile, ...]) -> Table:
-    table = make_table("file", "reason", "what to do", title="Failed files")
+def _failures(failed: tuple[FailedFile, ...], *, title: str) -> Table:
+    table = make_table("file", "reason", "what to do", title=title)
     for file in failed:
         table.add_row(Text(clean(file.path)), Text(clean(file.message)), Text(file.hint or ""))
     return table

@@ -71,4 +71,4 @@ def search(
             return
         print_hits(opened, found.hits, query=text, show_thumbnails=show_thumbnails)
         if explain:
-            print_explanation(found)
+            print_explanation(found, threshold=opened.threshold().describe())

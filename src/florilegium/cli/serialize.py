@@ -10,6 +10,7 @@ from dataclasses import asdict
 
 from florilegium.answers import Answer, Citation, Identification
 from florilegium.checks import Check
+from florilegium.fields import MACHINE_CAPTION
 from florilegium.report import FailedFile, IngestReport
 from florilegium.retrieve import Explanation, RankingSummary
 from florilegium.types import Contribution, Hit, Modality, Span
@@ -73,6 +74,10 @@ def report_to_json(report: IngestReport) -> Json:
         "interrupted": report.interrupted,
         "failed": [_failed(file) for file in report.failed],
         "warnings": list(report.warnings),
+        "captioned": report.captioned,
+        "caption_failures": [_failed(file) for file in report.caption_failures],
+        "captions_left": report.captions_left,
+        "caption_problem": report.caption_problem,
     }
 
 
@@ -110,7 +115,12 @@ def _hit(hit: Hit, rank: int) -> Json:
         "duplicates": [one.source.path for one in hit.duplicates],
     }
     if item.modality is Modality.IMAGE:
-        return data | {"width": item.width, "height": item.height}
+        machine = next((value for name, value in item.fields if name == MACHINE_CAPTION), None)
+        return data | {
+            "width": item.width,
+            "height": item.height,
+            "machine_caption": machine,
+        }
     return data | {"span": _span(item.span)}
 
 

@@ -18,7 +18,7 @@ from PIL import Image
 
 from florilegium.cards import title_words
 from florilegium.chunking import split_chunks
-from florilegium.config import IngestConfig
+from florilegium.config_sections import IngestConfig
 from florilegium.encodings import decode_text
 from florilegium.errors import UnreadableFileError, UnsupportedFileError
 from florilegium.ids import item_id

@@ -11,7 +11,7 @@ from typing import Final
 from PIL import Image
 
 from florilegium.cards import card_words, title_words
-from florilegium.config import IngestConfig
+from florilegium.config_sections import IngestConfig
 from florilegium.ids import item_id
 from florilegium.images import open_image, read_size
 from florilegium.metadata import read_metadata

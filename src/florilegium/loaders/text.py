@@ -15,7 +15,7 @@ from PIL import Image
 
 from florilegium.cards import title_words
 from florilegium.chunking import split_chunks, split_windows
-from florilegium.config import IngestConfig
+from florilegium.config_sections import IngestConfig
 from florilegium.encodings import decode_text
 from florilegium.errors import UnsupportedFileError
 from florilegium.front_matter import FrontMatter, find_front_matter

@@ -144,3 +144,78 @@ def test_warnings_are_told_beside_the_report_and_change_no_exit_code(
     assert "nowhere.jpg" in result.stderr
     assert "nowhere.jpg" not in result.stdout
     assert "nowhere.jpg" in json.loads(run("ingest", "--json").stdout)["warnings"][0]
+
+
+# -- captions --
+
+
+def test_captions_have_rows_a_list_and_a_word_on_what_stopped_them(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    failed = FailedFile(path="y.png", code="caption_refused", message="No caption: refused.")
+    print_report(
+        IngestReport(
+            added=9, captioned=4, caption_failures=(failed,), captions_left=2,
+            caption_problem="Nobody\x1b answers.",
+        )
+    )  # fmt: skip
+
+    out, err = capsys.readouterr()
+    lines = [line.split() for line in out.splitlines()]
+    assert ["pictures", "captioned", "4"] in lines
+    assert ["captions", "failed", "1"] in lines
+    assert ["captions", "left", "2"] in lines
+    assert "No caption: refused." in out
+    assert err.startswith("captioning stopped: Nobody")
+    assert "\x1b" not in err
+
+
+def test_without_captions_the_report_says_nothing_of_them(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    print_report(IngestReport(added=1))
+
+    assert "caption" not in "".join(capsys.readouterr())
+
+
+def test_captions_are_a_stage_of_the_progress(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TTY_COMPATIBLE", "1")
+    with shown_progress() as show:
+        show(Progress(done=5, total=8, path="rose.png", stage="captions"))
+
+    assert "captions" in capsys.readouterr().err
+
+
+def test_captions_are_made_in_a_run_that_asks_for_them(run: Run, folder: Path) -> None:
+    speaker = ("--set", "chat.name=fake:A zebra.")
+
+    data = json.loads(run("ingest", "--json", "--captions", *speaker).stdout)
+    again = json.loads(run("ingest", "--json", "--captions", *speaker).stdout)
+
+    assert (data["captioned"], again["captioned"]) == (2, 0)
+    hits = json.loads(run("search zebra", "--modality", "image", "--json").stdout)
+    assert {hit["machine_caption"] for hit in hits} == {"A zebra."}
+    run("ingest", "--no-captions", "--set", "ingest.captions=missing", *speaker)
+    hits = json.loads(run("search zebra", "--modality", "image", "--json").stdout)
+    assert {hit["machine_caption"] for hit in hits} == {None}
+
+
+def test_captions_of_all_pictures_stay_those_of_all(run: Run, folder: Path) -> None:
+    (folder / "captions.csv").write_text("file,caption\npoppy.png,A poppy\n", encoding="utf-8")
+    flags = ("--json", "--captions", "--set", "chat.name=fake:A zebra.")
+
+    some = json.loads(run("ingest", *flags).stdout)
+    rest = json.loads(run("ingest", *flags, "--set", "ingest.captions=all").stdout)
+
+    assert (some["captioned"], rest["captioned"]) == (1, 1)
+
+
+def test_captions_by_a_model_without_eyes_are_exit_code_2_and_the_files_are_in(run: Run) -> None:
+    result = run("ingest", "--captions")
+
+    assert result.exit_code == 2
+    assert "sees no pictures" in result.stderr
+    assert "chat.name" in result.stderr
+    assert json.loads(run("ingest", "--json").stdout)["unchanged"] == 4

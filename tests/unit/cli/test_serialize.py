@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 from florilegium.checks import Check
 from florilegium.cli.serialize import (
@@ -39,7 +40,17 @@ def test_an_image_hit_says_how_large_it_is() -> None:
     (hit,) = hits_to_json([IMAGE_HIT])
 
     assert (hit["width"], hit["height"]) == (40, 30)
+    assert hit["machine_caption"] is None
     assert "span" not in hit
+
+
+def test_what_a_machine_said_of_a_picture_is_apart_from_what_people_said() -> None:
+    fields = (("caption", "A dahlia"), ("machine_caption", "A red flower."))
+    item = replace(IMAGE_HIT.item, fields=fields)
+
+    (hit,) = hits_to_json([replace(IMAGE_HIT, item=item)])
+
+    assert hit["machine_caption"] == "A red flower."
 
 
 def test_ranks_count_from_one() -> None:
@@ -134,3 +145,18 @@ def test_checks_keep_their_order() -> None:
         {"name": "a", "ok": True, "message": "x", "hint": None},
         {"name": "b", "ok": False, "message": "y", "hint": None},
     ]
+
+
+def test_captions_are_in_the_report() -> None:
+    failed = FailedFile(path="x.png", code="caption_refused", message="No caption.", hint="Help.")
+    report = IngestReport(
+        captioned=2, caption_failures=(failed,), captions_left=7, caption_problem="It is down."
+    )
+
+    data = json.loads(json.dumps(report_to_json(report)))
+
+    assert (data["captioned"], data["captions_left"]) == (2, 7)
+    assert data["caption_failures"] == [
+        {"path": "x.png", "code": "caption_refused", "message": "No caption.", "hint": "Help."}
+    ]
+    assert data["caption_problem"] == "It is down."

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from florilegium.config import IngestConfig
+from florilegium.config_sections import IngestConfig
 from florilegium.errors import FileTooLargeError, UnreadableFileError, UnsupportedFileError
 from florilegium.loaders.html import HtmlLoader, open_loader
 from florilegium.testing.loader_contract import a_source

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from florilegium.config import IngestConfig
+from florilegium.config_sections import IngestConfig
 from florilegium.errors import FileTooLargeError, UnreadableFileError
 from florilegium.ids import item_id
 from florilegium.loaders.image import ImageLoader, open_loader

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from florilegium.config import IngestConfig
+from florilegium.config_sections import IngestConfig
 from florilegium.errors import FileTooLargeError, UnreadableFileError, UnsupportedFileError
 from florilegium.ids import item_id
 from florilegium.loaders.text import TextLoader, decode_text, open_loader

@@ -20,13 +20,14 @@ import numpy as np
 from benchmarks import bench, made_library, mixed_data
 from benchmarks.mixed_data import Labelled
 from florilegium import Library
+from florilegium.filters import Filter
 
 SEED = 20260101
 WARM = 5
 FILTERS = {
-    "folder, 1000 items": {"folders": ("photos/007",)},
-    "field, about 500 pictures": {"fields": (("creator", "creator 7"),)},
-    "suffix, half of all": {"suffixes": (".txt",)},
+    "a folder of 700 pictures": Filter(folders=("photos/007",)),
+    "a field that 500 pictures have": Filter(fields=(("creator", "creator 7"),)),
+    "the half that are texts": Filter(suffixes=(".txt",)),
 }
 
 
@@ -96,7 +97,7 @@ def kinds(queries: list[Labelled], *, count: int) -> dict[str, list[dict[str, An
         "picture and text": [{"image": image, "text": text} for image, text in composed],
         "pictures only": [{"text": text, "modality": "image"} for text in draw(captions)],
         **{
-            f"question within: {name}": [{"text": text, **where} for text in draw(questions)]
+            f"question within: {name}": [{"text": text, "where": where} for text in draw(questions)]
             for name, where in FILTERS.items()
         },
     }
@@ -110,12 +111,14 @@ def measure_kind(library: Library, calls: list[dict[str, Any]]) -> dict[str, Any
     encoding: list[float] = []
     steps: dict[str, list[float]] = defaultdict(list)
     lists: list[int] = []
+    admitted: int | None = None
     for call in calls:
         started = time.perf_counter()
         explanation = library.explain(**call)
         seconds = time.perf_counter() - started
         encoding.append(explanation.seconds.get("encoding", 0.0))
         totals.append(seconds - encoding[-1])
+        admitted = explanation.admitted
         lists.append(sum(one.left_out is None for one in explanation.rankings))
         for step, spent in explanation.seconds.items():
             if step != "encoding":
@@ -124,6 +127,7 @@ def measure_kind(library: Library, calls: list[dict[str, Any]]) -> dict[str, Any
     calibration = sum(steps.get("calibration", [0.0])) / max(1, sum(lists))
     return {
         "searches": len(calls),
+        **({} if admitted is None else {"items admitted": admitted}),
         "p50 ms": milliseconds(float(np.percentile(totals, 50))),
         "p95 ms": milliseconds(float(np.percentile(totals, 95))),
         "encoding, p50 ms": milliseconds(float(np.percentile(encoding, 50))),

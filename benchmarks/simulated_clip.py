@@ -1,9 +1,9 @@
 """A SIMULATION of a CLIP model's space: vectors drawn so that cosines are as published for CLIP.
 
 No CLIP weights are used and nothing is seen or read. Pictures and texts lie in two cones (the
-modality gap: Liang et al. 2022, arXiv 2203.02053). A text and its picture have cosines of about
-0.27, others across modalities of 0.15, with deviations of about 0.03 and 0.04; a question and its paragraph
-0.80 (0.05), other texts 0.65 (0.05); two photos of one kind 0.80, other pictures 0.60 (0.10).
+modality gap: Liang et al. 2022, arXiv 2203.02053). Cosines and deviations of what belongs together:
+a text and its picture 0.27 (0.03), a question and its paragraph 0.80 (0.05), two photos of a kind
+0.80 (0.05); of what does not: across modalities 0.15 (0.04), texts 0.65 (0.05), pictures 0.60 (0.1).
 """
 
 from __future__ import annotations

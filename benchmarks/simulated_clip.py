@@ -3,7 +3,7 @@
 No CLIP weights are used and nothing is seen or read. Pictures and texts lie in two cones (the
 modality gap: Liang et al. 2022, arXiv 2203.02053). Cosines and deviations of what belongs together:
 a text and its picture 0.27 (0.03), a question and its paragraph 0.80 (0.05), two photos of a kind
-0.80 (0.05); of what does not: across modalities 0.15 (0.04), texts 0.65 (0.05), pictures 0.60 (0.1).
+0.80 (0.05); of what does not: across modalities 0.15 (0.04), texts 0.65 (0.05), pictures 0.6 (0.1).
 """
 
 from __future__ import annotations

@@ -15,6 +15,10 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from scripts import search_numbers  # noqa: E402 - found once the path is set
+
 RESULTS = ROOT / "benchmarks" / "results"
 PAGES = ("README.md", "docs/benchmarks.md", "docs/starter.md")
 WAYS = {
@@ -145,20 +149,23 @@ def speed_table() -> str:
 
 
 def store_table() -> str:
-    results = json.loads((RESULTS / "store_recall.json").read_text(encoding="utf-8"))
-    rows = [
-        "| vectors, 512-d | recall@10 | p50 | p95 | adds/s | exact in numpy, p50 |",
-        "|---|--:|--:|--:|--:|--:|",
-    ]
-    rows += [
-        (
-            f"| {one['count']:,} {one['vectors']} | {one['recall_at_10']:.3f} | "
-            f"{one['p50_ms']:.1f} ms | {one['p95_ms']:.1f} ms | "
-            f"{one['adds_per_second']:.0f} | {one['exact_numpy_p50_ms']:.1f} ms |"
-        )
-        for one in results["results"]
-    ]
-    return lines(*rows)
+    return lines(*search_numbers.store_rows(read("store_recall")["results"]))
+
+
+def mixed_table() -> str:
+    results = read("mixed_library")
+    return lines(origin(results), "", *search_numbers.mixed_rows(results["results"]))
+
+
+def small_table() -> str:
+    results = read("small_libraries")
+    rows = search_numbers.small_rows(results["results"])
+    return lines(f"nDCG@5 of pictures / of texts, percent. {origin(results)}", "", *rows)
+
+
+def latency_table() -> str:
+    results = read("search_latency")
+    return lines(origin(results), "", *search_numbers.latency_rows(results["results"]))
 
 
 CLIP_KINDS = {
@@ -387,6 +394,9 @@ TABLES = {
     "refusal": refusal_table,
     "speed": speed_table,
     "store": store_table,
+    "mixed": mixed_table,
+    "small": small_table,
+    "latency": latency_table,
     "clip": clip_table,
     "clip_stages": clip_stages_table,
     "memory": memory_table,

@@ -71,7 +71,7 @@ golden: setup  ## Rewrite the golden files; look at the difference before you co
 
 docs: setup  ## Generate the reference pages again.
 	$(BIN)/python scripts/make_reference.py
-	$(BIN)/python scripts/make_numbers.py
+	$(BIN)/python -m scripts.make_numbers
 
 bench: $(READY_CHAT)  ## Run all benchmarks in order; DATA=folder says where the evaluation data is.
 	@for name in text_retrieval image_retrieval refusal ingest_speed text_encoders near_duplicates \
@@ -83,7 +83,7 @@ bench: $(READY_CHAT)  ## Run all benchmarks in order; DATA=folder says where the
 	$(BIN)/python -m benchmarks.filtered_search
 	$(BIN)/python -m benchmarks.chat_speed
 	$(BIN)/python -m benchmarks.chat_memory
-	$(BIN)/python scripts/make_numbers.py
+	$(BIN)/python -m scripts.make_numbers
 
 smoke: setup  ## Build the wheel and use it in an empty environment.
 	$(BIN)/python scripts/smoke_wheel.py

@@ -19,8 +19,7 @@ import numpy as np
 
 from benchmarks import bench, made_library, mixed_data
 from benchmarks.mixed_data import Labelled
-from florilegium import Library
-from florilegium.filters import Filter
+from florilegium import Filter, Library
 
 SEED = 20260101
 WARM = 5

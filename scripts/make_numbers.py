@@ -1,6 +1,6 @@
 """Write the numbers of benchmarks/results/ into the pages that quote them.
 
-Usage: python scripts/make_numbers.py [--check]
+Usage: python -m scripts.make_numbers [--check]
 
 A page holds them between `<!-- numbers: NAME -->` and `<!-- end of numbers -->`; what is there is
 replaced. With --check nothing is written, and pages that are not current end with exit code 1.
@@ -8,18 +8,13 @@ replaced. With --check nothing is written, and pages that are not current end wi
 
 from __future__ import annotations
 
-import json
 import re
 import sys
-from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
+from scripts import retrieval_numbers, search_numbers
+from scripts.numbers_of import RECALLS, ROOT, cells, lines, origin, read
 
-from scripts import search_numbers  # noqa: E402 - found once the path is set
-
-RESULTS = ROOT / "benchmarks" / "results"
 PAGES = ("README.md", "docs/benchmarks.md", "docs/starter.md")
 WAYS = {
     "xllamacpp": "llama.cpp in process, called directly",
@@ -37,7 +32,6 @@ TEXT_ROWS = {
     "reciprocal ranks": "all three by reciprocal ranks",
     "fused": "**fused by z-scores, as searched**",
 }
-RECALLS = ("R@1", "R@5", "R@10", "MRR")
 
 
 def main() -> None:
@@ -146,26 +140,6 @@ def speed_table() -> str:
     return lines(
         f"`{start['command']}` takes {start['median ms']} ms. {origin(results)}", "", *rows
     )
-
-
-def store_table() -> str:
-    return lines(*search_numbers.store_rows(read("store_recall")["results"]))
-
-
-def mixed_table() -> str:
-    results = read("mixed_library")
-    return lines(origin(results), "", *search_numbers.mixed_rows(results["results"]))
-
-
-def small_table() -> str:
-    results = read("small_libraries")
-    rows = search_numbers.small_rows(results["results"])
-    return lines(f"nDCG@5 of pictures / of texts, percent. {origin(results)}", "", *rows)
-
-
-def latency_table() -> str:
-    results = read("search_latency")
-    return lines(origin(results), "", *search_numbers.latency_rows(results["results"]))
 
 
 CLIP_KINDS = {
@@ -367,36 +341,13 @@ def adapted_table() -> str:
     )
 
 
-def cells(found: dict[str, float]) -> str:
-    return " | ".join(f"{found[name]:.1f}" for name in RECALLS)
-
-
-def origin(results: dict[str, Any]) -> str:
-    machine = results["machine"]
-    return (
-        f"`{results['command'].strip()}`, {results['date']}, {machine['cores']} cores of "
-        f"{machine['processor']}."
-    )
-
-
-def lines(*rows: str) -> str:
-    return "".join(f"{row}\n" for row in rows)
-
-
-def read(name: str) -> dict[str, Any]:
-    results: dict[str, Any] = json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
-    return results
-
-
 TABLES = {
+    **retrieval_numbers.TABLES,
+    **search_numbers.TABLES,
     "text": text_table,
     "image": image_table,
     "refusal": refusal_table,
     "speed": speed_table,
-    "store": store_table,
-    "mixed": mixed_table,
-    "small": small_table,
-    "latency": latency_table,
     "clip": clip_table,
     "clip_stages": clip_stages_table,
     "memory": memory_table,

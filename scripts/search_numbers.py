@@ -1,8 +1,10 @@
-"""Tables of how well and how fast libraries are searched, for `make_numbers`. Reads no file."""
+"""Tables of how well and how fast libraries are searched, for `make_numbers`."""
 
 from __future__ import annotations
 
 from typing import Any
+
+from scripts.numbers_of import lines, origin, read
 
 KINDS = {
     "mean of kinds": "mean",
@@ -13,6 +15,26 @@ KINDS = {
     "photo": "photos",
 }
 STEPS = ("vectors", "words", "fusion", "links", "filter")
+
+
+def store_table() -> str:
+    return lines(*store_rows(read("store_recall")["results"]))
+
+
+def mixed_table() -> str:
+    results = read("mixed_library")
+    return lines(origin(results), "", *mixed_rows(results["results"]))
+
+
+def small_table() -> str:
+    results = read("small_libraries")
+    said = f"nDCG@5 of pictures / of texts, percent. {origin(results)}"
+    return lines(said, "", *small_rows(results["results"]))
+
+
+def latency_table() -> str:
+    results = read("search_latency")
+    return lines(origin(results), "", *latency_rows(results["results"]))
 
 
 def store_rows(results: list[dict[str, Any]]) -> list[str]:
@@ -100,3 +122,11 @@ def _difference(found: dict[str, Any] | None) -> str:
         return "–"
     low, high = found["95 % interval"]
     return f"{found['difference']:+.1f} ({low:+.1f} to {high:+.1f}, p = {found['p, corrected']:g})"
+
+
+TABLES = {
+    "store": store_table,
+    "mixed": mixed_table,
+    "small": small_table,
+    "latency": latency_table,
+}

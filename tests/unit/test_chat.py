@@ -113,7 +113,7 @@ def test_without_enough_evidence_the_model_is_not_called() -> None:
 
 
 def test_evidence_at_the_limit_is_enough() -> None:
-    assert not answer_of(ask("When?", FakeChatModel(), confidence=0.5)).refused
+    assert not answer_of(ask("When?", FakeChatModel(), confidence=0.6)).refused
 
 
 def test_a_limit_of_zero_answers_always_when_there_is_anything() -> None:

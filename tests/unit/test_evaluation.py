@@ -124,7 +124,7 @@ def test_the_gate_is_measured_over_both_kinds_of_queries(tiny_library: Library) 
 
     assert report.gate is not None
     assert (report.gate.answerable, report.gate.unanswerable) == (1, 1)
-    assert report.gate.configured.threshold == 0.5
+    assert report.gate.configured.threshold == tiny_library.threshold().value == 0.6
     assert report.gate.auc == 1
     assert report.total.queries == 1
     assert report.results[1].metrics == {}

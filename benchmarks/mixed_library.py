@@ -23,6 +23,7 @@ from typing import Any
 
 import chromadb
 import numpy as np
+from chromadb.config import Settings
 from PIL import Image
 
 from benchmarks import bench, mixed_data, simulated_clip
@@ -95,11 +96,9 @@ def run(
         ids = [item.id for hit in hits for item in (hit.item, *hit.duplicates)]
         found[OURS][str(number)] = files(ids, paths)
     rows = [embed(query, index) for _, query in queries]
-    for name, ids in {
-        CHROMA: run_chroma(rows, index),
-        **run_llama(queries, index, arguments),
-    }.items():
-        found[name] = {str(n): files(some, paths) for n, some in enumerate(ids)}
+    rivals = {CHROMA: run_chroma(rows, index), **run_llama(queries, index, arguments)}
+    for name, answers in rivals.items():
+        found[name] = {str(n): files(some, paths) for n, some in enumerate(answers)}
     return summarise([one for one, _ in queries], found)
 
 
@@ -244,7 +243,7 @@ def run_chroma(rows: Sequence[Embeddings], index: Index) -> list[list[str]]:
     """Return item ids by one Chroma collection of pictures and windows of texts."""
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         client = chromadb.PersistentClient(
-            path=folder, settings=chromadb.Settings(anonymized_telemetry=False)
+            path=folder, settings=Settings(anonymized_telemetry=False)
         )
         mixed = client.create_collection("mixed", metadata={"hnsw:space": "cosine"})
         for ids, vectors in (vectors_of(index, "pictures"), vectors_of(index, "windows")):

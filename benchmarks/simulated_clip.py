@@ -87,7 +87,7 @@ class _World:
         """Return a vector with this cosine to `own`, and else as `other`."""
         cosine = float(np.clip(cosine, -0.99, 0.99))
         aside = other - (other @ own) * own
-        return cosine * own + np.sqrt(1 - cosine**2) * self._unit(aside)
+        return self._unit(cosine * own + (1 - cosine**2) ** 0.5 * self._unit(aside))
 
     def caption(self, picture: Embeddings) -> Embeddings:
         """Return what a text of its own has that matches a picture."""
@@ -97,12 +97,12 @@ class _World:
         own = self.own_text()
         length = max(float(np.linalg.norm(picture[shared])), 0.3)
         toward = picture[shared] / length
-        along = min(self.chance.normal(wanted, spread) / length, 0.98)
+        along = min(float(self.chance.normal(wanted, spread)) / length, 0.98)
         across = own[shared] - (own[shared] @ toward) * toward
-        own[shared] = along * toward + across * min(1.0, np.sqrt(1 - along**2))
-        rest = 1.0 - own[shared] @ own[shared]
+        own[shared] = along * toward + across * (1 - along**2) ** 0.5
+        rest = max(1.0 - float(own[shared] @ own[shared]), 0.0)
         before = own[: TEXT_DIMS - SHARED]
-        own[: TEXT_DIMS - SHARED] = before * np.sqrt(max(rest, 0.0)) / np.linalg.norm(before)
+        own[: TEXT_DIMS - SHARED] = before * rest**0.5 / np.linalg.norm(before)
         return self._unit(own)
 
     def text(self, own: Embeddings) -> Embeddings:

@@ -16,6 +16,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import ir_measures
 import numpy as np
@@ -108,20 +109,16 @@ def search(
     method: Any = "calibrated",
 ) -> list[float]:
     options = SearchOptions(candidates=100, method=method)
-    shipped = calibration._PRIOR_ITEMS
+    values = []
     # A prior of no items at all would divide by zero where there is no background either.
-    calibration._PRIOR_ITEMS = max(prior, 1e-9)  # type: ignore[misc, assignment]
-    try:
-        values = []
+    with mock.patch.object(calibration, "_PRIOR_ITEMS", max(prior, 1e-9)):
         for one in drawn:
             query = Query(text=one.text, top_k=TOP_K)
             hits = retrieve(query, index=library.index, options=options).hits
             run = {"q": bench.ranked(hit.item.source.path for hit in hits)}
             qrels = {"q": dict.fromkeys(one.relevant, 1)}
             values.append(float(ir_measures.calc_aggregate([NDCG], qrels, run)[NDCG]))
-        return values
-    finally:
-        calibration._PRIOR_ITEMS = shipped  # type: ignore[misc]
+    return values
 
 
 def summarise(values: dict[str, dict[str, list[float]]]) -> dict[str, Any]:

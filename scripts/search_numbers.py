@@ -95,9 +95,10 @@ def small_rows(results: dict[str, Any]) -> list[str]:
 
 def latency_rows(results: dict[str, Any]) -> list[str]:
     """Return how long whole searches take, and the share of the steps that take longest."""
+    title = f"{results['pictures']:,} pictures, {results['texts']:,} texts"
+    measured = "p50 | p95 | encoding, p50 | calibration, a list"
     rows = [
-        f"| {results['pictures']:,} pictures, {results['texts']:,} texts | p50 | p95 | encoding, p50 "
-        f"| calibration, a list | {' | '.join(STEPS)} |",
+        f"| {title} | {measured} | {' | '.join(STEPS)} |",
         "|---|--:|--:|--:|--:|" + "--:|" * len(STEPS),
     ]
     for kind, one in results["searches"].items():
@@ -109,11 +110,12 @@ def latency_rows(results: dict[str, Any]) -> list[str]:
             f"{' | '.join(cells)} |"
         )
     first = results["first search after opening, ms"]
+    before, after = results["load average before"], results["load average after"]
+    load = f"Load average {before} before and {after} after, on two cores."
     return [
         *rows,
         "",
-        f"The first search after opening takes {first / 1000:.1f} s. Load average "
-        f"{results['load average before']} before and {results['load average after']} after.",
+        f"The first search after opening takes {first / 1000:.1f} s. {load}",
     ]
 
 

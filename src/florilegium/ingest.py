@@ -19,7 +19,6 @@ from florilegium.config import Config
 from florilegium.connect import connect, is_due
 from florilegium.encode import Loaded, encode_items
 from florilegium.entries import Entry
-from florilegium.errors import SourceError
 from florilegium.ids import hash_bytes
 from florilegium.index import Index
 from florilegium.intake import Arrived, Failed, Intake, Reader, Unchanged, weigh
@@ -27,7 +26,7 @@ from florilegium.picture_hashes import PictureHashes
 from florilegium.protocols import ChatModel, Loader
 from florilegium.read_ahead import ReadAhead
 from florilegium.report import FailedFile, IngestReport, Progress
-from florilegium.scan import Scan, Seen, scan_folder
+from florilegium.scan import Scan, Seen, nothing_found, scan_folder
 from florilegium.types import Collection, Record, Source
 
 logger = logging.getLogger(__name__)
@@ -148,7 +147,7 @@ def _ingest_files(
     by_suffix = {suffix: one for one in hashes.watch(loaders) for suffix in one.suffixes}
     scan = scan_folder(root, suffixes=by_suffix, exclude=config.ingest.exclude)
     if not scan.files and not scan.failed:
-        raise _nothing_to_ingest(root, scan, by_suffix, kept=len(index.catalog.sources()))
+        raise nothing_found(root, scan, by_suffix, kept=len(index.catalog.sources()))
     recover(index)
     plan = _plan(scan, index=index, config=config)
     counts = _Counts(unchanged=plan.unchanged, failed=scan.failed)
@@ -391,21 +390,3 @@ def _same_stat(known: Source | None, seen: Seen) -> bool:
 def _batches(things: Sequence[_T], size: int) -> Iterator[Sequence[_T]]:
     for start in range(0, len(things), size):
         yield things[start : start + size]
-
-
-def _nothing_to_ingest(
-    root: Path, scan: Scan, by_suffix: Mapping[str, Loader], *, kept: int
-) -> SourceError:
-    kinds = ", ".join(sorted(by_suffix))
-    others = f" ({scan.ignored} files of other kinds)" if scan.ignored else ""
-    if kept:
-        # An unmounted disk looks just like this.
-        return SourceError(
-            f"The folder {str(root)!r} holds no picture or text{others}, but its index has "
-            f"{kept} files; the index was kept.",
-            hint="Mount the folder again; if the files are really gone, delete .florilegium in it.",
-        )
-    return SourceError(
-        f"The folder {str(root)!r} holds no picture or text{others}.",
-        hint=f"Put files of these kinds into it: {kinds}.",
-    )

@@ -6,13 +6,13 @@ import errno
 import fnmatch
 import os
 import stat
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from florilegium.config import CONFIG_NAME, INDEX_FOLDER
 from florilegium.descriptions import is_sidecar, is_table, target_keys
-from florilegium.errors import IndexNotFoundError, UnreadableFileError
+from florilegium.errors import IndexNotFoundError, SourceError, UnreadableFileError
 from florilegium.report import FailedFile
 from florilegium.types import Source
 
@@ -163,3 +163,27 @@ def check_unchanged(source: Source) -> None:
         raise UnreadableFileError(
             f"The file {source.path!r} changed while it was read.", hint=_AGAIN
         )
+
+
+def nothing_found(root: Path, scan: Scan, suffixes: Iterable[str], *, kept: int) -> SourceError:
+    """Return the error of a folder that holds no file with these suffixes.
+
+    Args:
+        root: The folder.
+        scan: What lies in it.
+        suffixes: What loaders read.
+        kept: How many files its index has.
+    """
+    kinds = ", ".join(sorted(suffixes))
+    others = f" ({scan.ignored} files of other kinds)" if scan.ignored else ""
+    if kept:
+        # An unmounted disk looks just like this.
+        return SourceError(
+            f"The folder {str(root)!r} holds no picture or text{others}, but its index has "
+            f"{kept} files; the index was kept.",
+            hint="Mount the folder again; if the files are really gone, delete .florilegium in it.",
+        )
+    return SourceError(
+        f"The folder {str(root)!r} holds no picture or text{others}.",
+        hint=f"Put files of these kinds into it: {kinds}.",
+    )

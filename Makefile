@@ -74,7 +74,8 @@ docs: setup  ## Generate the reference pages again.
 	$(BIN)/python -m scripts.make_numbers
 
 bench: $(READY_CHAT)  ## Run all benchmarks in order; DATA=folder says where the evaluation data is.
-	@for name in text_retrieval image_retrieval refusal ingest_speed text_encoders near_duplicates; do \
+	@for name in text_retrieval image_retrieval refusal ingest_speed text_encoders near_duplicates \
+	    mixed_library small_libraries search_latency; do \
 	  echo "== $(BIN)/python -m benchmarks.$$name --data $(DATA)"; \
 	  $(BIN)/python -m benchmarks.$$name --data "$(DATA)" || exit $$?; \
 	done

@@ -12,7 +12,7 @@ import re
 import sys
 from typing import Any
 
-from scripts import retrieval_numbers
+from scripts import retrieval_numbers, search_numbers
 from scripts.numbers_of import RECALLS, ROOT, cells, lines, origin, read
 
 PAGES = ("README.md", "docs/benchmarks.md", "docs/starter.md")
@@ -140,23 +140,6 @@ def speed_table() -> str:
     return lines(
         f"`{start['command']}` takes {start['median ms']} ms. {origin(results)}", "", *rows
     )
-
-
-def store_table() -> str:
-    results = read("store_recall")
-    rows = [
-        "| vectors, 512-d | recall@10 | p50 | p95 | adds/s | exact in numpy, p50 |",
-        "|---|--:|--:|--:|--:|--:|",
-    ]
-    rows += [
-        (
-            f"| {one['count']:,} {one['vectors']} | {one['recall_at_10']:.3f} | "
-            f"{one['p50_ms']:.1f} ms | {one['p95_ms']:.1f} ms | "
-            f"{one['adds_per_second']:.0f} | {one['exact_numpy_p50_ms']:.1f} ms |"
-        )
-        for one in results["results"]
-    ]
-    return lines(*rows)
 
 
 CLIP_KINDS = {
@@ -360,11 +343,11 @@ def adapted_table() -> str:
 
 TABLES = {
     **retrieval_numbers.TABLES,
+    **search_numbers.TABLES,
     "text": text_table,
     "image": image_table,
     "refusal": refusal_table,
     "speed": speed_table,
-    "store": store_table,
     "clip": clip_table,
     "clip_stages": clip_stages_table,
     "memory": memory_table,

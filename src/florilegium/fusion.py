@@ -14,6 +14,7 @@ Method = Literal["calibrated", "reciprocal-rank"]
 
 # Of reciprocal rank fusion (Cormack, Clarke and Büttcher 2009).
 _RANK_OFFSET: Final = 60
+_WHOLE: Final = 1.0  # the weight of one list that is heard in full
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,8 +58,9 @@ def fuse(rankings: Sequence[Ranking], *, method: Method = "calibrated") -> list[
 
     The fused score of an item is the weighted mean of its standardised scores over the lists of
     its modality that cover it, so that neither a modality with more lists nor an item in more of
-    them has an advantage; what unwanted terms take away is no part of the weights. With
-    `reciprocal-rank` 1 / (60 + rank) takes the place of the standardised score, and 0 where an
+    them has an advantage; what unwanted terms take away is no part of the weights. Lists that weigh
+    less than one together count as much less, so half a list alone is not heard like a whole one.
+    With `reciprocal-rank` 1 / (60 + rank) takes the place of the standardised score, and 0 where an
     item has no rank. Ties go by the highest cosine, then by id; the order of the rankings does not
     matter.
     """
@@ -129,7 +131,7 @@ def _fuse_modality(modality: Modality, rankings: Sequence[Ranking], method: Meth
         Fused(
             item_id=id_,
             modality=modality,
-            fused=sums[id_] / weights[id_] if weights[id_] else 0.0,
+            fused=sums[id_] / max(weights[id_], _WHOLE),
             score=cosines.get(id_, 0.0),
             contributions=tuple(contributions[id_]),
         )

@@ -74,6 +74,12 @@ def test_a_list_counts_by_its_weight() -> None:
     assert order(fuse([heavy, SECOND])) == [("a", 0.75), ("c", -0.25), ("b", -0.5)]
 
 
+def test_half_a_list_alone_is_heard_by_half() -> None:
+    alone = ranking("first", FIRST.scores, weight=0.5)
+
+    assert order(fuse([alone])) == [("a", 0.5), ("b", -0.5)]
+
+
 def test_weights_matter_only_relative_to_each_other() -> None:
     double = [ranking(r.name, r.scores, weight=2.0) for r in (FIRST, SECOND)]
 

@@ -297,7 +297,7 @@ def lists_of(hit: Hit) -> float:
     """Return the weighted mean of what lists gave, plus what links lent."""
     lists = [c for c in hit.contributions if c.ranking != "links"]
     lent = sum(c.weight * c.z for c in hit.contributions if c.ranking == "links")
-    return sum(c.weight * c.z for c in lists) / sum(c.weight for c in lists) + lent
+    return sum(c.weight * c.z for c in lists) / max(1.0, sum(c.weight for c in lists)) + lent
 
 
 @pytest.mark.parametrize(

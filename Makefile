@@ -75,7 +75,7 @@ docs: setup  ## Generate the reference pages again.
 
 bench: $(READY_CHAT)  ## Run all benchmarks in order; DATA=folder says where the evaluation data is.
 	@for name in text_retrieval image_retrieval refusal ingest_speed text_encoders near_duplicates \
-	    mixed_library small_libraries search_latency; do \
+	    mixed_library small_libraries search_latency fit_gate composed_queries identification learnt_names; do \
 	  echo "== $(BIN)/python -m benchmarks.$$name --data $(DATA)"; \
 	  $(BIN)/python -m benchmarks.$$name --data "$(DATA)" || exit $$?; \
 	done

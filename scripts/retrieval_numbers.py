@@ -69,4 +69,29 @@ def _unwanted(found: dict[str, Any]) -> list[str]:
     return rows
 
 
-TABLES = {"gate": gate_table, "composed": composed_table}
+def learnt_table() -> str:
+    results = read("learnt_names")
+    rows = [
+        "| photos a kind | | named rightly | precision@5 | nameless: precision@5 | "
+        "nameless: surely named | used |",
+        "|--:|---|--:|--:|--:|--:|--:|",
+    ]
+    for count, parts in results["results"].items():
+        for part, found in parts.items():
+            for state in ("off", "on"):
+                cells = [
+                    found.get(f"{state}, {what}")
+                    for what in (
+                        "named rightly %",
+                        "precision@5 of named %",
+                        "precision@5 of nameless %",
+                        "nameless surely named %",
+                    )
+                ]
+                shown = " | ".join("" if one is None else f"{one:.1f}" for one in cells)
+                used = f"{found['used %']:.0f}" if state == "on" else ""
+                rows.append(f"| {count} | {part}, {state} | {shown} | {used} |")
+    return lines(f"Percent, means of three draws. {origin(results)}", "", *rows)
+
+
+TABLES = {"gate": gate_table, "composed": composed_table, "learnt": learnt_table}

@@ -72,8 +72,10 @@ def _unwanted(found: dict[str, Any]) -> list[str]:
 def learnt_table() -> str:
     results = read("learnt_names")
     rows = [
-        "| photos a kind | | named rightly | precision@5 | nameless: precision@5 | "
-        "nameless: surely named | used |",
+        (
+            "| photos a kind | | named rightly | precision@5 | nameless: precision@5 | "
+            "nameless: surely named | used |"
+        ),
         "|--:|---|--:|--:|--:|--:|--:|",
     ]
     for count, parts in results["results"].items():

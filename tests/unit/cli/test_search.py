@@ -51,7 +51,7 @@ def test_explain_as_json_has_the_contributions(ingested: Run) -> None:
     data = json.loads(ingested("search", "red", "--explain", "--json").stdout)
 
     assert set(data) == {
-        "hits", "rankings", "evidence", "candidates", "admitted", "seconds"
+        "hits", "rankings", "evidence", "candidates", "admitted", "learnt", "seconds"
     }  # fmt: skip
     assert set(data["seconds"]) >= {"vectors", "calibration", "fusion", "evidence"}
     assert data["hits"][0]["contributions"]

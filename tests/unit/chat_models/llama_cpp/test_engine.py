@@ -71,6 +71,7 @@ def test_a_reply_that_is_closed_stops_and_leaves_the_engine_free(real_engine: En
 
 
 def test_a_reply_can_be_stopped_while_its_prompt_is_read(real_engine: Engine) -> None:
+    asked = time.perf_counter()
     stream = real_engine.stream(request("rose " * 1800))
     progress = next(stream)["prompt_progress"]
 
@@ -80,7 +81,8 @@ def test_a_reply_can_be_stopped_while_its_prompt_is_read(real_engine: Engine) ->
     # The whole prompt has seven batches; one of them is read to its end.
     assert progress["processed"] < progress["total"] / 2
     list(real_engine.stream(request(max_tokens=1)))
-    assert time.perf_counter() - started < 8
+    # A busy machine takes longer for each batch.
+    assert time.perf_counter() - started < max(8, 4 * (started - asked))
 
 
 def test_replies_take_turns_though_none_of_them_is_read_to_its_end(engine: Engine) -> None:

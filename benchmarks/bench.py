@@ -10,7 +10,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -90,7 +90,7 @@ def ranked(files: Iterable[str]) -> dict[str, float]:
     return {file: 1.0 / rank for rank, file in enumerate(dict.fromkeys(files), start=1)}
 
 
-def write(name: str, results: object, *, out: Path) -> None:
+def write(name: str, results: object, *, out: Path, packages: Sequence[str] = PACKAGES) -> None:
     """Write results with machine, versions, commit and command, and print them."""
     record = {
         "benchmark": name,
@@ -102,7 +102,7 @@ def write(name: str, results: object, *, out: Path) -> None:
             "system": f"{platform.system()} {platform.machine()}",
             "python": platform.python_version(),
         },
-        "versions": {package: version(package) for package in PACKAGES},
+        "versions": {package: version(package) for package in packages},
         "commit": _commit(),
         "results": results,
     }

@@ -1,4 +1,4 @@
-"""On which device PyTorch runs a model, given what is there and what the settings ask for.
+"""On which device PyTorch runs a model, and which of its errors say that memory ran out.
 
 Imports no PyTorch: whoever has one hands it in.
 """
@@ -69,3 +69,10 @@ def choose_device(wanted: Literal["auto"] | Device, found: Found, *, setting: st
             hint=f"Set `{setting}` to `auto`, or look at the driver of the card.",
         )
     return wanted
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Return whether a device or the machine had no memory left."""
+    # PyTorch has a class for it, but raises a plain RuntimeError for processors.
+    text = str(error).lower()
+    return isinstance(error, MemoryError) or "out of memory" in text or "allocate memory" in text

@@ -35,6 +35,7 @@ def library(tmp_path: Path, weights: Path) -> Iterator[Library]:
     write_tiny_folder(tmp_path / "tiny")
     settings = FAKES | {
         "chat.name": f"transformers:{weights}",
+        "chat.device": "cpu",
         "chat.max_tokens": "8",
         "chat.min_confidence": "0",
         "chat.max_sources": "2",

@@ -12,7 +12,7 @@ import pytest
 
 from florilegium.chat_models.mc_llava.device import Numbers, Way
 from florilegium.chat_models.mc_llava.layout import Pin, read_layout
-from florilegium.errors import WeightsNotFoundError
+from florilegium.errors import ChatError, WeightsNotFoundError
 from florilegium.ids import sha256_file
 from tests.torch.tiny_mc_llava import SHARDS, make_mc_llava, pin_of, shapes, weight
 
@@ -165,3 +165,19 @@ def test_no_code_of_the_folder_is_run(folder: Path) -> None:
     (folder / "modeling_llava.py").write_text("raise SystemExit('run')", "utf-8")
 
     load(folder)
+
+
+def test_weights_that_do_not_fit_into_memory_are_told(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import torch
+
+    def fail(*_: Any) -> Any:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.\nMore.")
+
+    monkeypatch.setattr("florilegium.chat_models.mc_llava.checkpoint.fill", fail)
+
+    with pytest.raises(ChatError, match=r"do not fit into memory: CUDA out .* GiB\.$") as caught:
+        load(folder)
+
+    assert "chat.device" in (caught.value.hint or "")

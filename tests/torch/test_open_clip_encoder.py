@@ -29,7 +29,7 @@ TEXTS = ("a red rose", "", "Two cats on a sofa, asleep since noon.", "茶", "whi
 def open_tiny(model: TinyModel, **settings: Any) -> OpenClipEncoder:
     from florilegium.encoders.open_clip.encoder import open_encoder
 
-    config = EncoderConfig(**settings)
+    config = EncoderConfig(**{"device": "cpu", **settings})
     return open_encoder(model.tagged, config=config, texts=None, cache_folder=Path("absent"))
 
 

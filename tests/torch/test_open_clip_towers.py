@@ -224,3 +224,20 @@ def test_what_pytorch_finds_here_is_consistent() -> None:
     assert cuda.built is torch.backends.cuda.is_built()
     assert cuda.available is torch.cuda.is_available()
     assert cuda.available or not cuda.bf16
+
+
+def test_a_model_that_does_not_fit_into_memory_is_told(
+    clip: TinyModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import open_clip
+    import torch
+
+    def fail(*_: Any, **__: Any) -> Any:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+
+    monkeypatch.setattr(open_clip, "create_model", fail)
+
+    for model in (clip.tagged, f"{clip.architecture}:{clip.checkpoint}"):
+        with pytest.raises(EncoderError, match="does not fit into memory: CUDA out") as caught:
+            load(model)
+        assert "`encoder.device`" in (caught.value.hint or "")

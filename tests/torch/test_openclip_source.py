@@ -95,7 +95,10 @@ def theirs(exported: Exported) -> Iterator[Encoder]:
     from florilegium.encoders.open_clip.encoder import open_encoder
 
     encoder = open_encoder(
-        exported.model.tagged, config=EncoderConfig(), texts=None, cache_folder=Path("absent")
+        exported.model.tagged,
+        config=EncoderConfig(device="cpu"),
+        texts=None,
+        cache_folder=Path("absent"),
     )
     yield encoder
     encoder.close()

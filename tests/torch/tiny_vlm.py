@@ -216,7 +216,8 @@ def open_model(folder: Path, **settings: Any) -> TransformersChatModel:
     """Return the chat model of a folder, opened by name as users do."""
     model: Any = open_chat_model(
         f"transformers:{folder}",
-        config=ChatConfig(**{"threads": 1, **settings}),  # more only wait for each other
+        # More threads only wait for each other.
+        config=ChatConfig(**{"device": "cpu", "threads": 1, **settings}),
         texts=None,
         cache_folder=folder / "cache",
     )

@@ -7,7 +7,7 @@ from typing import Literal
 import pytest
 
 from florilegium.errors import ConfigError, FlorilegiumError, MissingExtraError
-from florilegium.torch_device import Device, Found, choose_device
+from florilegium.torch_device import Device, Found, choose_device, is_out_of_memory
 
 PROCESSOR = Found(built=frozenset({"cpu"}), usable=frozenset({"cpu"}))
 ASLEEP = Found(built=frozenset({"cpu", "cuda"}), usable=frozenset({"cpu"}))
@@ -48,3 +48,20 @@ def test_a_device_that_is_not_there_is_an_error(
         choose_device(wanted, found, setting="chat.device")
 
     assert "`auto`" in (caught.value.hint or "")
+
+
+@pytest.mark.parametrize(
+    ("error", "is_memory"),
+    [
+        (MemoryError(), True),
+        (RuntimeError("CUDA out of memory. Tried to allocate 2 GiB."), True),
+        (RuntimeError("MPS backend out of memory (in use: 8 GB)"), True),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried 9 bytes"), True),
+        (RuntimeError("CUDA error: an illegal memory access was encountered"), False),
+        (OSError("No such file"), False),
+    ],
+)
+def test_an_error_for_lack_of_memory_is_told_from_others(
+    error: BaseException, is_memory: bool
+) -> None:
+    assert is_out_of_memory(error) is is_memory

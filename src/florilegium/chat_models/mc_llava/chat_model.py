@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from threading import RLock
 
-from florilegium.chat_models.mc_llava.checkpoint import load_network
+from florilegium.chat_models.mc_llava.checkpoint import first_line, load_network
 from florilegium.chat_models.mc_llava.device import Way, choose_way
 from florilegium.chat_models.mc_llava.layout import PUBLISHED, Layout, Pin, read_layout
 from florilegium.chat_models.mc_llava.package import torch
@@ -123,7 +123,7 @@ class McLlavaChatModel:
                     yield Delta(text=text)
         except RuntimeError as error:
             raise ChatError(
-                f"The chat model {self._info.id!r} failed: {_first_line(error)}.",
+                f"The chat model {self._info.id!r} failed: {first_line(error)}.",
                 hint="If memory ran out, set chat.precision to `bf16`, or lower chat.max_sources.",
             ) from error
         reason: FinishReason = "stop" if spoken < most else "length"
@@ -183,10 +183,6 @@ def open_chat_model(
         max_images=0 if config.vision == "no" else 1,
         threads=config.threads,
     )
-
-
-def _first_line(error: RuntimeError) -> str:
-    return str(error).partition("\n")[0].rstrip(".") or type(error).__name__
 
 
 _: type[ChatModel] = McLlavaChatModel

@@ -14,8 +14,9 @@ from florilegium.chat_models.mc_llava.device import Way
 from florilegium.chat_models.mc_llava.layout import HINT, Layout, Pin
 from florilegium.chat_models.mc_llava.network import Network, fill, make_empty
 from florilegium.chat_models.mc_llava.package import SafetensorError, Tensor, safe_open, torch
-from florilegium.errors import WeightsNotFoundError
+from florilegium.errors import ChatError, WeightsNotFoundError
 from florilegium.ids import sha256_file
+from florilegium.torch_device import is_out_of_memory
 
 _SINGLE = "model.safetensors"
 _INDEX = "model.safetensors.index.json"
@@ -27,6 +28,7 @@ _LOAD_ERRORS = (
     AttributeError,
     KeyError,
     OSError,
+    MemoryError,
     RuntimeError,
     SafetensorError,
     TypeError,
@@ -40,6 +42,7 @@ def load_network(folder: Path, layout: Layout, *, pin: Pin, way: Way) -> Network
     Raises:
         WeightsNotFoundError: A file is missing, damaged, or not the one of `pin`; a weight is
             missing, left over, or of another shape than the configuration says.
+        ChatError: There is no memory for them.
     """
     _check_files(folder, pin)
     parts = make_empty(layout)
@@ -51,9 +54,20 @@ def load_network(folder: Path, layout: Layout, *, pin: Pin, way: Way) -> Network
         _check_names(folder, shapes, files)
         return fill(parts, _read(folder, shapes, files, way), layout)
     except _LOAD_ERRORS as error:
+        if is_out_of_memory(error):
+            raise ChatError(
+                f"The weights in {str(folder)!r} do not fit into memory: {first_line(error)}.",
+                hint="Look what else takes the memory of the device, or set chat.precision to "
+                "`bf16` or chat.device to `cpu`.",
+            ) from error
         raise WeightsNotFoundError(
             f"The weights in {str(folder)!r} cannot be read: {error}.", hint=HINT
         ) from error
+
+
+def first_line(error: BaseException) -> str:
+    """Return the first line of an error's message, without its full stop."""
+    return str(error).partition("\n")[0].rstrip(".") or type(error).__name__
 
 
 def _check_files(folder: Path, pin: Pin) -> None:

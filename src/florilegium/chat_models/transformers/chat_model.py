@@ -19,7 +19,6 @@ from florilegium.chat_models.transformers.facts import ModelFacts, read_facts, s
 from florilegium.chat_models.transformers.generation import generate
 from florilegium.chat_models.transformers.loading import (
     LoadedModel,
-    is_out_of_memory,
     load_model,
     open_dialogue,
 )
@@ -28,7 +27,7 @@ from florilegium.config import ChatConfig
 from florilegium.errors import ChatError, ContextExceededError, UnsupportedInputError
 from florilegium.protocols import ChatModel, Described, Encoder
 from florilegium.templates import count_pictures
-from florilegium.torch_device import find_devices
+from florilegium.torch_device import find_devices, is_out_of_memory
 from florilegium.types import ChatModelInfo, ChatOptions, Delta, Message
 from florilegium.weights import locate_weights
 

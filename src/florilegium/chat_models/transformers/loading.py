@@ -26,6 +26,7 @@ from florilegium.chat_models.transformers.package import (
     transformers,
 )
 from florilegium.errors import ChatError, FlorilegiumError, MissingExtraError, WeightsNotFoundError
+from florilegium.torch_device import is_out_of_memory
 
 _PRECISIONS: Final = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 _TORCHVISION_HINT: Final = (
@@ -151,14 +152,6 @@ def _named(facts: ModelFacts, what: str) -> Iterator[None]:
             f"The {what} of the model {facts.name!r} cannot be loaded: {reason}.",
             hint="Fetch the model again, with all its files.",
         ) from error
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Return whether a device or the machine had no memory left."""
-    # For processors PyTorch raises a plain RuntimeError.
-    kinds = (MemoryError, torch.OutOfMemoryError)
-    text = str(error).lower()
-    return isinstance(error, kinds) or "out of memory" in text or "allocate memory" in text
 
 
 @contextmanager

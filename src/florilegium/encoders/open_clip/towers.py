@@ -19,6 +19,7 @@ from florilegium.encoders.open_clip.facts import ModelFacts, short_reason
 from florilegium.encoders.open_clip.package import SafetensorError, open_clip, torch
 from florilegium.encoders.open_clip.tokens import Integers
 from florilegium.errors import EncoderError, WeightsNotFoundError
+from florilegium.torch_device import is_out_of_memory
 
 logger = logging.getLogger(__name__)
 
@@ -31,6 +32,7 @@ _LOAD_ERRORS = (
     AttributeError,
     EOFError,
     KeyError,
+    MemoryError,
     OSError,
     RuntimeError,
     SafetensorError,
@@ -95,7 +97,7 @@ def look_for_cuda() -> Cuda:
 
 
 def load_towers(facts: ModelFacts, way: Way) -> Towers:
-    """Return the towers of a model, loaded. Raises WeightsNotFoundError as `load_model` does."""
+    """Return the towers of a model, loaded. Raises what `load_model` does."""
     return Towers(load_model(facts, way), facts, way)
 
 
@@ -104,6 +106,7 @@ def load_model(facts: ModelFacts, way: Way) -> Any:
 
     Raises:
         WeightsNotFoundError: They cannot be fetched or read, or are those of another model.
+        EncoderError: There is no memory for them.
     """
     file = facts.name.checkpoint or _fetch(facts)
     shapes = _read_shapes(file, facts) if facts.name.checkpoint else {}
@@ -119,6 +122,12 @@ def load_model(facts: ModelFacts, way: Way) -> Any:
             force_quick_gelu=facts.quick_gelu,
         )
     except _LOAD_ERRORS as error:
+        if is_out_of_memory(error):
+            raise EncoderError(
+                f"The model {facts.name.id!r} does not fit into memory: {short_reason(error)}.",
+                hint="Look what else takes the memory of the device, set `encoder.precision` to "
+                "`bf16` or `encoder.device` to `cpu`, or take a smaller model.",
+            ) from error
         if facts.name.checkpoint is None:
             raise _unreadable(file, facts, error) from error
         raise WeightsNotFoundError(

@@ -1,0 +1,1 @@
+"""Models on a graphics card against the same models on the processor (`pytest -m gpu`)."""

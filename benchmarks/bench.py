@@ -95,7 +95,7 @@ def write(name: str, results: object, *, out: Path, packages: Sequence[str] = PA
     record = {
         "benchmark": name,
         "date": datetime.now(UTC).date().isoformat(),
-        "command": f"python -m benchmarks.{name} " + " ".join(sys.argv[1:]),
+        "command": " ".join([f"python -m benchmarks.{name}", *map(_public, sys.argv[1:])]),
         "machine": {
             "processor": _processor(),
             "cores": os.cpu_count(),
@@ -110,6 +110,11 @@ def write(name: str, results: object, *, out: Path, packages: Sequence[str] = PA
     text = json.dumps(record, indent=2, ensure_ascii=False) + "\n"
     (out / f"{name}.json").write_text(text, encoding="utf-8")
     print(text)
+
+
+def _public(argument: str) -> str:
+    # Where a machine keeps things is nobody's business.
+    return "PATH" if Path(argument).is_absolute() else argument
 
 
 def _processor() -> str:

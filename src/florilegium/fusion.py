@@ -22,9 +22,10 @@ class Ranking:
     """One list: item ids with the list's own scores, higher is better.
 
     `scale` is by what the scores are standardised. An item that the list did not bring counts as
-    average in it. `covers` are the items that the list could have brought at all, None for all: a
-    picture that nobody has described is not asked what its description says. A list of an unwanted
-    term has a negative weight and counts for items that stand out in it only. `cosine` tells
+    average in it, or has the score `absent`. `covers` are the items that the list could have
+    brought at all, None for all: a picture that nobody has described is not asked what its
+    description says. A list of an unwanted term has a negative weight and counts for items that
+    stand out in it only; one of weight 0 gives its cosines and nothing else. `cosine` tells
     whether the scores are cosine similarities.
     """
 
@@ -35,6 +36,7 @@ class Ranking:
     scale: Scale
     cosine: bool = True
     covers: Set[str] | None = None
+    absent: float | None = None
 
     def ranks(self) -> dict[str, int]:
         """Return the rank of each item from 1, equal scores by id."""
@@ -119,13 +121,15 @@ def _fuse_modality(modality: Modality, rankings: Sequence[Ranking], method: Meth
             if id_ in ids
         }
         # Most items are in few of the lists, and to all that are not in it a list gives the same.
-        absent = _contribute(ranking, ranking.scale.mean if ranking.cosine else 0.0, None, method)
+        missing = ranking.scale.mean if ranking.cosine else 0.0
+        missing = missing if ranking.absent is None else ranking.absent
+        absent = _contribute(ranking, missing, None, method)
         for id_ in ids if ranking.covers is None else ids & ranking.covers:
             one = brought.get(id_, absent)
             contributions[id_].append(one)
             sums[id_] += one.weight * one.z
             weights[id_] += max(one.weight, 0.0)
-            if ranking.cosine and ranking.weight > 0 and one.rank is not None:
+            if ranking.cosine and ranking.weight >= 0 and one.rank is not None:
                 cosines[id_] = max(one.score, cosines.get(id_, -1.0))
     return [
         Fused(

@@ -28,6 +28,7 @@ from florilegium.types import Embeddings, Item, Modality, Part
 
 ADAPTER_FILE: Final = "adapter.npz"
 UNTRAINED_FILE: Final = "adapter.json"
+FACT: Final = "learnt names"
 
 _ROWS = 2048  # embeddings that are read from the store at a time
 
@@ -69,18 +70,29 @@ def learn_names(index: Index, *, folder: Path) -> Adapter | Untrained:
     )
     known = _read(folder)
     if known is not None and known[0] == fingerprint:
+        index.catalog.set_fact(FACT, fingerprint)
         return known[1]
     named = [n for n, name in enumerate(names) if name is not None]
     rows = _embeddings([ids[n] for n in named], index=index)
     found = fit_adapter(rows, [names[n] for n in named], fingerprint=fingerprint)
     _write(found, fingerprint, folder=folder)
+    index.catalog.set_fact(FACT, fingerprint)
     return found
 
 
-def load_names(folder: Path) -> Adapter | Untrained:
-    """Return what `learn_names` left in the folder of an index, or why there is nothing to use."""
+def forget_names(index: Index) -> None:
+    """Note that an index may have changed since it last learnt its names."""
+    if index.catalog.fact(FACT):
+        index.catalog.set_fact(FACT, "")
+
+
+def load_names(index: Index, *, folder: Path) -> Adapter | Untrained:
+    """Return what `learn_names` left for an index in its folder, or why there is nothing to use.
+
+    What was learnt from another index, by another encoder perhaps, is not used.
+    """
     found = _read(folder)
-    if found is None:
+    if found is None or found[0] != index.catalog.fact(FACT):
         return Untrained(reason="nothing was learnt, or it is damaged: run `florilegium ingest`")
     return found[1]
 

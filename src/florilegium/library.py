@@ -388,7 +388,8 @@ class Library:
                 open_chat_model=self._parts.chat_model,
                 progress=courteous(progress, folder=self.root / INDEX_FOLDER),
             )
-            self._parts.learn_names(index)
+            if not report.interrupted:
+                self._parts.learn_names(index)
         except FlorilegiumError:
             # What it wrote before it failed counts, and is looked at anew by the next search.
             self._parts.note_change()

@@ -37,8 +37,6 @@ WEIGHTS: Final[Mapping[str, float]] = {
     "labels": 0.25,
     # The links of near pictures say the same and are surer.
     "image to text": 0.5,
-    # The same cosines, given out anew: a large weight, so that the names decide among the named.
-    LEARNT_NAMES: 3.0,
 }
 """Weights of lists in the fusion; all others weigh 1."""
 
@@ -275,14 +273,16 @@ class Lists:
             return
         items = self._index.catalog.items(list(nearest.scores))
         names = own_names(list(items.values()), learnt)
+        # It takes the place of the list that it reorders, which stays for cosines and votes. A mean
+        # of both would let two named pictures pass a nameless one that lies between them.
+        self.rankings = [replace(r, weight=0.0) if r is nearest else r for r in self.rankings]
         self.rankings.append(
             replace(
                 nearest,
                 name=LEARNT_NAMES,
                 scores=learnt.reorder(embedding, nearest.scores, names),
-                weight=WEIGHTS[LEARNT_NAMES],
                 cosine=False,
-                covers=frozenset(nearest.scores),
+                absent=nearest.scale.mean,
             )
         )
 

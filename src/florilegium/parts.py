@@ -18,7 +18,7 @@ from florilegium.catalog import SCHEMA_VERSION, Catalog
 from florilegium.config import INDEX_FOLDER, Config, user_cache_folder
 from florilegium.errors import IndexMismatchError, IndexNotFoundError
 from florilegium.index import Index
-from florilegium.learning import describe, learn_names, load_names
+from florilegium.learning import describe, forget_names, learn_names, load_names
 from florilegium.protocols import ChatModel, Encoder, Loader, Reranker
 from florilegium.registry import (
     open_chat_model,
@@ -192,13 +192,15 @@ class Parts:
         if not self._config.retrieval.adapter:
             return None
         if self._learnt is None:
-            self._learnt = load_names(self._folder)
+            self._learnt = load_names(self.index(), folder=self._folder)
         return self._learnt
 
     def learn_names(self, index: Index) -> None:
         """Let an index learn its names, where that is on. Raises StoreError."""
         if self._config.retrieval.adapter:
             self._learnt = learn_names(index, folder=self._folder)
+        else:
+            forget_names(index)
 
     def close_index(self) -> None:
         """Close the index alone; it is opened and checked again when it is needed again."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,7 @@ from florilegium.learning import (
     own_names,
 )
 from tests.conftest import FAKES
+from tests.unit.index_state import paths
 
 ON = {**FAKES, "retrieval.adapter": True}
 PICTURES = 24
@@ -62,7 +64,7 @@ def folder_of(library: Library) -> Path:
 
 
 def test_names_are_learnt_at_ingest_and_kept(library: Library) -> None:
-    learnt = load_names(folder_of(library))
+    learnt = load_names(library.index, folder=folder_of(library))
 
     assert isinstance(learnt, Adapter)
     assert learnt.names == ("cold", "warm")
@@ -80,20 +82,44 @@ def test_nothing_is_learnt_unless_it_is_asked_for(sorted_folder: Path) -> None:
     assert "learnt names" not in {one.name for one in found.rankings}
 
 
-def test_what_is_learnt_is_a_list_of_its_own_and_decides_names(library: Library) -> None:
-    learnt = load_names(folder_of(library))
+def believe(library: Library) -> None:
+    """Let the library use what it has learnt, though the vote is as good on these pictures."""
+    learnt = load_names(library.index, folder=folder_of(library))
     assert isinstance(learnt, Adapter)
+    believed = replace(learnt, validation=replace(learnt.validation, helps=True))
+    (folder_of(library) / ADAPTER_FILE).write_bytes(believed.to_bytes())
+    library.close()
+
+
+def test_what_is_learnt_takes_the_place_of_likeness_alone(library: Library) -> None:
+    believe(library)
+
     found = library.explain(image=speckled("warm", 77), modality="image", top_k=5)
 
-    row = next(one for one in found.rankings if one.name == "learnt names")
+    weights = {one.name: one.weight for one in found.rankings}
+    assert (weights["learnt names"], weights["image to image"]) == (1.0, 0.0)
     assert found.learnt is not None
-    if learnt.helps:
-        assert (row.left_out, row.weight, found.learnt.used) == (None, 3.0, True)
-        assert found.candidates[0].name == "warm"
-        assert {hit.item.source.path.split("/")[0] for hit in found.hits} == {"warm"}
-    else:
-        assert row.left_out == learnt.validation.reason
-        assert not found.learnt.used
+    assert found.learnt.used
+    assert found.learnt.known is not None
+    assert found.candidates[0].name == "warm"
+    assert {hit.item.source.path.split("/")[0] for hit in found.hits} == {"warm"}
+    for hit in found.hits:
+        (cosine,) = [c.score for c in hit.contributions if c.ranking == "image to image"]
+        assert hit.score == cosine
+
+
+def test_what_does_not_help_is_left_out_with_the_reason(library: Library) -> None:
+    learnt = load_names(library.index, folder=folder_of(library))
+    assert isinstance(learnt, Adapter)
+    assert not learnt.helps
+
+    found = library.explain(image=speckled("warm", 77), modality="image")
+
+    rows = {one.name: one for one in found.rankings}
+    assert rows["learnt names"].left_out == learnt.validation.reason
+    assert rows["image to image"].weight == 1.0
+    assert found.learnt is not None
+    assert not found.learnt.used
 
 
 def test_learning_again_reads_what_is_there(
@@ -110,7 +136,7 @@ def test_learning_again_reads_what_is_there(
 
 @pytest.mark.parametrize("change", ["new picture", "changed picture", "renamed folder"])
 def test_a_change_of_a_named_picture_is_learnt(library: Library, change: str) -> None:
-    before = load_names(folder_of(library))
+    before = load_names(library.index, folder=folder_of(library))
     if change == "new picture":
         speckled("warm", 500).save(library.root / "warm" / "IMG_7000.png")
     elif change == "changed picture":
@@ -120,7 +146,7 @@ def test_a_change_of_a_named_picture_is_learnt(library: Library, change: str) ->
 
     library.ingest()
 
-    after = load_names(folder_of(library))
+    after = load_names(library.index, folder=folder_of(library))
     assert isinstance(before, Adapter)
     assert isinstance(after, Adapter)
     assert after.fingerprint != before.fingerprint
@@ -145,7 +171,7 @@ def test_labels_of_a_table_are_names_before_folders(sorted_folder: Path) -> None
     (sorted_folder / "captions.jsonl").write_text(table, encoding="utf-8")
     with Library.create(sorted_folder, overrides=ON) as library:
         library.ingest()
-        learnt = load_names(folder_of(library))
+        learnt = load_names(library.index, folder=folder_of(library))
         assert isinstance(learnt, Adapter)
         items = library.index.catalog.items_of(["warm/IMG_0000.png", "cold/IMG_0000.png"])
         names = {item.source.path: own_names([item], learnt).get(item.id) for item in items}
@@ -158,12 +184,12 @@ def test_labels_of_a_table_are_names_before_folders(sorted_folder: Path) -> None
 def test_damage_is_told_and_mended(library: Library, damage: bytes) -> None:
     (folder_of(library) / ADAPTER_FILE).write_bytes(damage)
 
-    learnt = load_names(folder_of(library))
+    learnt = load_names(library.index, folder=folder_of(library))
     assert isinstance(learnt, Untrained)
     assert "run `florilegium ingest`" in learnt.reason
 
     library.ingest()
-    assert isinstance(load_names(folder_of(library)), Adapter)
+    assert isinstance(load_names(library.index, folder=folder_of(library)), Adapter)
 
 
 def test_a_run_that_dies_while_it_writes_leaves_the_work_to_the_next(
@@ -203,20 +229,44 @@ def test_a_folder_that_cannot_be_written_is_named(
 
 
 def test_pictures_without_a_name_keep_their_place(library: Library) -> None:
-    query = speckled("warm", 77)
-    plain = library.explain(image=query, modality="image", top_k=100)
+    for number in range(8):  # nameless, and as near as the named ones
+        speckled("warm", 300 + number).save(library.root / f"IMG_3{number:03}.png")
+    library.ingest()
+    believe(library)
+    with Library.open(library.root, overrides={"retrieval.adapter": False}) as plain:
+        for seed in range(20):
+            query = speckled("warm" if seed % 2 else "cold", 7000 + seed)
+            learnt = paths(library.search(image=query, modality="image", top_k=100))
+            before = paths(plain.search(image=query, modality="image", top_k=100))
+            places = [(n, p) for n, p in enumerate(before) if "/" not in p]
+            assert [(n, p) for n, p in enumerate(learnt) if "/" not in p] == places
 
-    scores = {h.item.source.path: h.fused for h in plain.hits}
-    green = [path for path in scores if path.startswith("IMG_9")]
-    for path in green:
-        given = next(h for h in plain.hits if h.item.source.path == path).contributions
-        by_list = {c.ranking: c.score for c in given}
-        if "learnt names" in by_list:
-            assert by_list["learnt names"] == by_list["image to image"]
+
+def test_what_was_learnt_by_another_encoder_is_not_used(library: Library) -> None:
+    other = {**FAKES, "encoder.name": "fake:16"}
+    off = {**other, "retrieval.adapter": False}
+    with Library.open(library.root, overrides=off) as changed:
+        changed.ingest(rebuild=True)
+    with Library.open(library.root, overrides={**other, "retrieval.adapter": True}) as changed:
+        found = changed.explain(image=speckled("warm", 77))
+        row = next(one for one in found.rankings if one.name == "learnt names")
+        assert "run `florilegium ingest`" in str(row.left_out)
+
+        changed.ingest()
+        learnt = load_names(changed.index, folder=folder_of(changed))
+        assert isinstance(learnt, Adapter)
+        assert learnt.weights.shape[1] == 16
+
+
+def test_an_ingest_without_the_setting_forgets(library: Library) -> None:
+    with Library.open(library.root, overrides={"retrieval.adapter": False}) as plain:
+        plain.ingest()
+
+    assert isinstance(load_names(library.index, folder=folder_of(library)), Untrained)
 
 
 def test_what_is_told_of_it(library: Library) -> None:
-    learnt = load_names(folder_of(library))
+    learnt = load_names(library.index, folder=folder_of(library))
     told = describe(learnt)
 
     assert told.names == 2

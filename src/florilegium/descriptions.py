@@ -208,5 +208,7 @@ def _told(said: Mapping[str, object], target: str) -> Iterator[tuple[str, object
     """Yield what is said but the mere name of the file, which its path says already."""
     pure = PurePosixPath(target)
     for name, value in said.items():
-        if standard_name(name) not in {"title", "label"} or value not in (pure.name, pure.stem):
+        # A label says of what kind a picture is, also where its file is called so; a name may not.
+        is_name = standard_name(name) == "title" or name.strip().lower() == "name"
+        if not is_name or value not in (pure.name, pure.stem):
             yield name, value

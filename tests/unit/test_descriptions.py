@@ -56,6 +56,13 @@ def test_a_sidecar_may_be_json_yaml_or_xmp() -> None:
     assert wanted in read_descriptions(packet(), path="rose.xmp")[0].fields
 
 
+@pytest.mark.parametrize("key", ["label", "class", "species"])
+def test_a_label_counts_also_where_the_file_is_called_so(key: str) -> None:
+    row = json.dumps({"file": "cat.png", key: "cat", "title": "cat", "name": "cat"})
+
+    assert read(row, "captions.jsonl") == [("cat.png", {"label": "cat"})]
+
+
 def test_takeout_is_read_in_our_words() -> None:
     said = {
         "title": "IMG_1.jpg", "description": "By the gate", "imageViews": "3",

@@ -273,3 +273,11 @@ def test_an_unknown_chat_model_is_exit_code_2(ingested: Run) -> None:
 
     assert result.exit_code == 2
     assert json.loads(result.stderr)["error"]["code"] == "backend_unknown"
+
+
+def test_an_answer_is_written_from_what_a_filter_admits(ingested: Run) -> None:
+    result = ingested("ask", "red", "--type", "png", "--json", *ALWAYS)
+
+    hits = json.loads(result.stdout)["hits"]
+    assert hits
+    assert all(hit["path"].endswith(".png") for hit in hits)

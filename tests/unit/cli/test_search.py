@@ -95,3 +95,10 @@ def test_an_unknown_setting_is_refused_by_name(ingested: Run) -> None:
 
     assert result.exit_code == 2
     assert "retrieval.topk" in result.stderr
+
+
+def test_filters_hold(ingested: Run) -> None:
+    hits = json.loads(ingested("search", "red", "--type", "txt", "--json").stdout)
+
+    assert hits
+    assert {Path(hit["path"]).suffix for hit in hits} == {".txt"}

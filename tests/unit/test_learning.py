@@ -108,6 +108,23 @@ def test_what_is_learnt_takes_the_place_of_likeness_alone(library: Library) -> N
         assert hit.score == cosine
 
 
+def test_names_are_as_sure_as_the_vote_and_the_adapter_are_together(library: Library) -> None:
+    query = speckled("warm", 77)
+    with Library.open(library.root, overrides={"retrieval.adapter": False}) as plain:
+        (voted, *_) = plain.explain(image=query).candidates
+    believe(library)
+    learnt = load_names(library.index, folder=folder_of(library))
+    assert isinstance(learnt, Adapter)
+    row = library.index.encoder.encode_images([query])[0]
+
+    (best, *_) = library.explain(image=query).candidates
+
+    # All votes are for names that it knows, so its probabilities share them out.
+    assert (best.name, voted.name) == ("warm", "warm")
+    assert best.share == pytest.approx(learnt.probabilities(row)["warm"], abs=1e-3)
+    assert best.share != pytest.approx(voted.share, abs=1e-4)
+
+
 def test_what_does_not_help_is_left_out_with_the_reason(library: Library) -> None:
     learnt = load_names(library.index, folder=folder_of(library))
     assert isinstance(learnt, Adapter)

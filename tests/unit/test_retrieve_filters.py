@@ -71,6 +71,21 @@ def test_a_filter_that_admits_nothing_finds_nothing(garden: Library) -> None:
     assert found.evidence.confidence == 0.0
 
 
+def test_words_of_a_large_collection_are_filtered_before_they_are_counted_out(
+    garden: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("florilegium.word_index.SMALL", 0)
+    catalog = garden.index.catalog
+    (wanted,) = catalog.matching(Filter(folders=("skies",)), Modality.TEXT)
+
+    every = catalog.search_words("water roses", Modality.TEXT, top_k=5)
+    some = catalog.search_words("water roses", Modality.TEXT, top_k=1, within={wanted})
+
+    assert len(every) == 2
+    assert every[0][0] != wanted  # it is not the best, and is found all the same
+    assert [id_ for id_, _ in some] == [wanted]
+
+
 def test_an_empty_filter_is_none(garden: Library) -> None:
     found = garden.explain("red", where=Filter())
 

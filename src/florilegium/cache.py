@@ -185,12 +185,17 @@ class EmbeddingCache:
         )
 
 
+def text_key(text: str) -> str:
+    """Return what the embedding of a text is cached under."""
+    return hash_bytes(f"document\0{text}".encode("utf-8", "surrogatepass"))
+
+
 def encode_texts(
     encoder: Encoder, texts: Sequence[str], *, cache: EmbeddingCache, batch_size: int
 ) -> tuple[Embeddings, int]:
     """Return document embeddings, shape (len(texts), dim), and how many the encoder ran on."""
     info = encoder.info
-    keys = [hash_bytes(f"document\0{text}".encode("utf-8", "surrogatepass")) for text in texts]
+    keys = [text_key(text) for text in texts]
     wanted = dict(zip(keys, texts, strict=True))
     known = cache.get(info.fingerprint, list(wanted), dim=info.dim)
     missing = [key for key in wanted if key not in known]

@@ -8,6 +8,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -155,10 +156,10 @@ def test_an_absent_file_is_not_read_only(tmp_path: Path) -> None:
     assert not is_read_only(tmp_path / "absent.db")
 
 
-def read_in_read_only_folder(file: Path) -> subprocess.CompletedProcess[str]:
-    """Read the file in another process that cannot write its folder."""
-    command = [sys.executable, "-c", READ, str(file)]
-    folder = file.parent
+def run_in_read_only_folder(
+    command: Sequence[str], folder: Path
+) -> subprocess.CompletedProcess[str]:
+    """Run a command that cannot write this folder; skip the test where that cannot be made so."""
     if os.geteuid() == 0:  # rights do not bind root: only a mount does
         if shutil.which("unshare") is None:
             pytest.skip("needs unshare, as this user may write everywhere")
@@ -173,6 +174,11 @@ def read_in_read_only_folder(file: Path) -> subprocess.CompletedProcess[str]:
         return subprocess.run(command, capture_output=True, text=True, check=False)
     finally:
         folder.chmod(0o700)
+
+
+def read_in_read_only_folder(file: Path) -> subprocess.CompletedProcess[str]:
+    """Read the file in another process that cannot write its folder."""
+    return run_in_read_only_folder([sys.executable, "-c", READ, str(file)], file.parent)
 
 
 def test_a_file_on_a_read_only_medium_is_read(file: Path) -> None:

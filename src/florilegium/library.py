@@ -12,6 +12,7 @@ from PIL import Image
 
 from florilegium.answers import Answer, Event, Finished, Turn
 from florilegium.asking import Found, Wanted
+from florilegium.cache_upkeep import CachePruning, CacheStats
 from florilegium.chat import Tools, answer_events
 from florilegium.checks import Check, attempt, check_reranker, try_chat_model, try_encoder
 from florilegium.config import (
@@ -36,6 +37,7 @@ from florilegium.index import Index
 from florilegium.ingest import ingest
 from florilegium.inputs import ImageLike, make_query, read_picture
 from florilegium.parts import Parts, Statistics
+from florilegium.pruning import prune_cache, read_cache_stats
 from florilegium.report import IngestReport, Progress
 from florilegium.retrieve import Explanation, SearchOptions, retrieve
 from florilegium.thresholds import Threshold, choose_threshold
@@ -267,6 +269,25 @@ class Library:
     def statistics(self) -> Statistics:
         """Return how much is in the index. Raises IndexNotFoundError when there is none."""
         return self._parts.statistics()
+
+    def cache_stats(self) -> CacheStats:
+        """Return what is in the embedding cache. Raises IndexNotFoundError when there is none."""
+        return read_cache_stats(self._parts.cache_file, manifest=self._parts.manifest())
+
+    def prune_cache(self, *, other_encoders: bool = False, dry_run: bool = False) -> CachePruning:
+        """Remove from the embedding cache what no file of the library uses now.
+
+        Args:
+            other_encoders: Remove the vectors of encoders that are not configured too.
+            dry_run: Count, and remove nothing.
+
+        Raises:
+            IndexNotFoundError: Nothing was ingested yet.
+            IndexLockedError: Another process is writing to the index.
+            StoreError: The last ingest has not ended, or the cache cannot be written.
+        """
+        with filelock.FileLock(self.root / INDEX_FOLDER / _LOCK).acquire(timeout=0):
+            return prune_cache(self._parts.index(), other_encoders=other_encoders, dry_run=dry_run)
 
     @property
     def index(self) -> Index:

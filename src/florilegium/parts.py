@@ -67,6 +67,11 @@ class Parts:
         self._quoting_model: ChatModel | None = None
         self._reranker: Reranker | None = None
 
+    @property
+    def cache_file(self) -> Path:
+        """Return where the embedding cache is, or will be."""
+        return self._folder / _CACHE
+
     def loaders(self) -> list[Loader]:
         """Return all loaders."""
         if self._loaders is None:
@@ -159,7 +164,7 @@ class Parts:
         self._index = Index(
             catalog=catalog,
             store=store,
-            cache=EmbeddingCache(self._folder / _CACHE),
+            cache=EmbeddingCache(self.cache_file),
             encoder=self.encoder(),
             text_encoder=self.text_encoder(),
         )

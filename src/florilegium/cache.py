@@ -174,10 +174,12 @@ class EmbeddingCache:
         Raises:
             StoreError: The cache cannot be read or written; nothing is removed then.
         """
-        before = self._file_bytes()
         with self._changing(how="BEGIN") as connection:
             # Takes long, and writes nothing that others have to wait for.
             cache_upkeep.note_used(connection, used, fingerprints=fingerprints)
+        with self._reading() as connection:
+            cache_upkeep.empty_log(connection)
+        before = self._file_bytes()
         with self._changing() as connection:
             conditions = cache_upkeep.unused(
                 connection, algorithm=ALGORITHM, other_encoders=other_encoders

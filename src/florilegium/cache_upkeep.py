@@ -208,7 +208,12 @@ def shrink(connection: sqlite3.Connection, file: Path) -> None:
             connection.execute("VACUUM")
         except sqlite3.Error as error:
             logger.warning("The embedding cache %s is not made smaller: %s.", file, explain(error))
-    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    empty_log(connection)
+
+
+def empty_log(connection: sqlite3.Connection) -> None:
+    """Move what is in the write-ahead log into the file, as far as readers let it."""
+    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
 
 
 def _broken(

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         Token,
         Turn,
     )
+    from florilegium.cache_upkeep import CachePruning, CacheStats, EncoderStats
     from florilegium.checks import Check
     from florilegium.errors import (
         ChatError,
@@ -64,6 +65,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Answer",
+    "CachePruning",
+    "CacheStats",
     "Candidate",
     "ChatError",
     "ChatRejectedError",
@@ -76,6 +79,7 @@ __all__ = [
     "Contribution",
     "DirectionResult",
     "EncoderError",
+    "EncoderStats",
     "EvaluationReport",
     "Event",
     "Explanation",
@@ -155,6 +159,7 @@ _HOMES = {
         "UnsupportedInputError",
         "WeightsNotFoundError",
     ),
+    "florilegium.cache_upkeep": ("CachePruning", "CacheStats", "EncoderStats"),
     "florilegium.checks": ("Check",),
     "florilegium.evaluation": ("evaluate",),
     "florilegium.evaluation_report": ("DirectionResult", "EvaluationReport", "QueryResult"),

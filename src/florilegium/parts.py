@@ -168,9 +168,7 @@ class Parts:
                 self._index = self._open_to_write(rebuild=rebuild)
             else:
                 self._index = self._open(self._generations.current())
-            # One that is built beside the one in use is for writing alone.
-            in_use = self._opened == self._generations.current()
-            self._generation = self._read_generation() if in_use else None
+            self._note_generation()
         except FlorilegiumError:
             self.close_index()
             raise
@@ -202,7 +200,7 @@ class Parts:
         note_statistics(index)
         if self._opened is not None and self._opened != self._generations.current():
             self._generations.switch(self._opened)
-            self._generation = self._read_generation()
+            self._note_generation()
         self._generations.remove_old()
 
     def _open_to_write(self, *, rebuild: bool) -> Index:
@@ -280,7 +278,12 @@ class Parts:
         """Let everybody who has this index open know that it has changed."""
         if self._catalog is not None:
             self._catalog.set_fact("generation", str(time.time_ns()))
-            self._generation = self._read_generation()
+            self._note_generation()
+
+    def _note_generation(self) -> None:
+        # An index that is built beside the one in use is for writing alone.
+        in_use = self._opened == self._generations.current()
+        self._generation = self._read_generation() if in_use else None
 
     def _read_generation(self) -> tuple[int, str | None] | None:
         if self._catalog is None:

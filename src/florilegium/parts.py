@@ -228,7 +228,7 @@ class Parts:
                 return index
             logger.warning("The vector store in %s has lost records: it is made anew.", folder)
         except IndexOutdatedError as error:
-            logger.warning("%s", error.message)
+            logger.warning("%s It is made anew from the cache.", error.message)
         except IndexMismatchError:
             # Of an index that was begun with other settings, nothing is wanted.
             if folder == self._generations.current():

@@ -48,7 +48,7 @@ class Bench:
         self.reset()
         # Second, so that files are in memory, as they are in all later runs.
         self.complete = run(self.job())
-        self.made = _lines(self._log)
+        self.made = lines_of(self._log)
 
     def job(self, *, at: int | None = None, wait: bool = False, last: bool = False) -> Job:
         """Return the run of the scenario; `last` is the one that mends what kills have left."""
@@ -89,9 +89,9 @@ class Bench:
 
     def finish(self, boundaries: Sequence[str]) -> Trial:
         """Run to the end and compare."""
-        kept = _lines(self._log)
+        kept = lines_of(self._log)
         found = run(self.job(last=True))
-        made = _lines(self._log) - kept
+        made = lines_of(self._log) - kept
         again = sum((made & kept).values())
         return Trial(
             scenario=self.scenario.name,
@@ -127,5 +127,6 @@ def _kinds(names: Sequence[str]) -> list[str]:
     return sorted(re.sub(r"^index-[0-9]+$", "index", name) for name in names)
 
 
-def _lines(file: Path) -> Counter[str]:
+def lines_of(file: Path) -> Counter[str]:
+    """Return how often each line stands in a file, which may be absent."""
     return Counter(file.read_text(encoding="utf-8").splitlines() if file.exists() else ())

@@ -90,4 +90,5 @@ class PowerBench:
             log=self._log,
             overrides=self.scenario.overrides,
             rebuild=self.scenario.rebuild,
+            write_graphs=self.scenario.write_graphs,
         )

@@ -11,6 +11,8 @@ from typing import Any, Final
 from florilegium import Library
 from florilegium.demo.pictures import fill_folder
 from tests.conftest import FAKES, write_tiny_folder
+from tests.reliability.processes import run
+from tests.reliability.worker import Job
 from tests.unit.test_ingest_recovery import change
 
 CHROMA: Final = {**FAKES, "store.name": "chroma"}
@@ -30,6 +32,8 @@ class Scenario:
     overrides: Mapping[str, object] = field(default_factory=dict)
     ingested: bool = True
     rebuild: bool = False
+    write_graphs: bool = False
+    """Whether Chroma writes its graphs every few records, as it does for many records."""
     fill: Callable[[Path], object] = write_tiny_folder
     change: Callable[[Path], None] | None = None
 
@@ -77,6 +81,13 @@ SCENARIOS: Final = (
     *_of_each_kind(FAKES),
     *_of_each_kind(CHROMA),
     Scenario(
+        name="later run that writes graphs, chroma",
+        settings={**CHROMA, **_BATCHES},
+        write_graphs=True,
+        fill=write_folder,
+        change=change,
+    ),
+    Scenario(
         name="moved from memory to chroma",
         settings={**FAKES, **_BATCHES},
         overrides={"store.name": "chroma"},
@@ -105,8 +116,9 @@ PHOTOS: Final = (
 def prepare(scenario: Scenario, folder: Path) -> None:
     """Make the library of a scenario, as it is before the run that is killed."""
     scenario.fill(folder)
-    with Library.create(folder, overrides=scenario.settings) as library:
-        if scenario.ingested:
-            library.ingest()
+    Library.create(folder, overrides=scenario.settings).close()
+    if scenario.ingested:
+        log = folder.parent / "prepared.log"
+        run(Job(folder=folder, log=log, write_graphs=scenario.write_graphs))
     if scenario.change is not None:
         scenario.change(folder)

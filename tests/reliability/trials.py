@@ -60,6 +60,7 @@ class Bench:
             # without it the run is refused.
             rebuild=self.scenario.rebuild and (not last or bool(self.scenario.overrides)),
             at=at,
+            write_graphs=self.scenario.write_graphs,
             wait=wait,
         )
 
@@ -118,6 +119,8 @@ def different(wanted: Outcome, found: Outcome) -> Iterator[str]:
     for one in fields(State):
         if getattr(wanted.state, one.name) != getattr(found.state, one.name):
             yield f"{one.name} differ"
+    if wanted.nearest != found.nearest:
+        yield "nearest records differ"
     if _kinds(wanted.files) != _kinds(found.files):
         yield f"files are {found.files}, not {wanted.files}"
 

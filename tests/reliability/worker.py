@@ -9,7 +9,7 @@ import os
 import pickle
 import signal
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -18,9 +18,13 @@ from florilegium import Library
 from florilegium.cache import EmbeddingCache
 from florilegium.config import INDEX_FOLDER
 from florilegium.errors import FlorilegiumError
+from florilegium.index import Index
+from florilegium.stores import chroma
 from florilegium.types import Embeddings
 from tests.reliability.faults import Faults
 from tests.unit.index_state import State, state_of
+
+_NEAREST = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +39,8 @@ class Job:
     look: bool = False
     at: int | None = None
     """The fault point at which to die, from 1; 0 counts them only; None installs none."""
+    write_graphs: bool = False
+    """Whether Chroma writes its graphs after every few records, not after a thousand."""
     wait: bool = False
     """Stop before it begins, until somebody continues it."""
 
@@ -44,6 +50,8 @@ class Outcome:
     """What a process that was not killed found in the end."""
 
     state: State
+    nearest: tuple[tuple[str, ...], ...]
+    """For each record, in order of ids, those that a search for its embedding finds first."""
     files: tuple[str, ...]
     """What lies in the index folder, but for what SQLite keeps beside its files."""
     encoded: int
@@ -56,6 +64,8 @@ def work(job: Job, pipe: Connection) -> None:
     """Do a job. Sends an Outcome or an error of ours, and "ready" before it unless it waits."""
     faults = None if job.at is None else Faults(job.at or None)
     _log_embeddings(job.log)
+    if job.write_graphs:
+        write_graphs_often()
     if job.wait:
         os.kill(os.getpid(), signal.SIGSTOP)
     else:
@@ -76,14 +86,30 @@ def _run(job: Job, faults: Faults | None) -> Outcome:
         seconds = time.monotonic() - started
         if faults is not None:
             points = tuple(faults.passed)
-        state = state_of(library)
+        state, nearest = state_of(library), tuple(_nearest(library.index))
     return Outcome(
         state=state,
+        nearest=nearest,
         files=_files(job.folder / INDEX_FOLDER),
         encoded=encoded,
         seconds=seconds,
         points=points,
     )
+
+
+def write_graphs_often() -> None:
+    """Let Chroma write the graphs of collections that are made from now on every few records."""
+    configured = chroma._HNSW["hnsw"]
+    assert configured is not None
+    configured.update(batch_size=2, sync_threshold=4)
+
+
+def _nearest(index: Index) -> Iterator[tuple[str, ...]]:
+    for collection in (index.pictures, index.windows, index.chunks, index.sentences, index.cards):
+        ids = sorted(index.store.ids(collection))
+        for record in index.store.get(collection, ids):
+            found = index.store.search(collection, record.embedding, top_k=_NEAREST)
+            yield tuple(f"{match.id} {match.score:.4f}" for match in found)
 
 
 def _files(folder: Path) -> tuple[str, ...]:

@@ -86,7 +86,8 @@ class ExactRecords:
             # A page of the usual size holds one embedding and wastes the rest.
             self._connection.execute("PRAGMA page_size=16384")
             self._connection.execute("PRAGMA journal_mode=WAL")
-            self._connection.execute("PRAGMA synchronous=NORMAL")
+            # On the disk before the catalog says so: what was lost here would not be missed.
+            self._connection.execute("PRAGMA synchronous=FULL")
             self._connection.executescript(_SCHEMA)
         except sqlite3.Error:
             self._connection.close()
@@ -97,6 +98,17 @@ class ExactRecords:
         with self._reading() as run:
             found = run("SELECT 1 FROM collections WHERE name=?", (collection,)).fetchone()
         return found is not None
+
+    def collections(self) -> list[str]:
+        """Return the names of the collections that are here whole."""
+        with self._reading() as run:
+            return [name for (name,) in run("SELECT name FROM collections ORDER BY name")]
+
+    def ids(self, collection: str) -> list[str]:
+        """Return the ids of all records of a collection, in order."""
+        with self._reading() as run:
+            rows = run("SELECT id FROM records WHERE collection=? ORDER BY id", (collection,))
+            return [id_ for (id_,) in rows]
 
     def mark(self, collection: str) -> None:
         """Note that all records of this collection are here."""

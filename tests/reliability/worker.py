@@ -13,6 +13,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import cast
+
+from chromadb.api.collection_configuration import CreateHNSWConfiguration
 
 from florilegium import Library
 from florilegium.cache import EmbeddingCache
@@ -99,9 +102,8 @@ def _run(job: Job, faults: Faults | None) -> Outcome:
 
 def write_graphs_often() -> None:
     """Let Chroma write the graphs of collections that are made from now on every few records."""
-    configured = chroma._HNSW["hnsw"]
-    assert configured is not None
-    configured.update(batch_size=2, sync_threshold=4)
+    often = {**(chroma._HNSW["hnsw"] or {}), "batch_size": 2, "sync_threshold": 4}
+    chroma._HNSW["hnsw"] = cast(CreateHNSWConfiguration, often)
 
 
 def _nearest(index: Index) -> Iterator[tuple[str, ...]]:
@@ -120,7 +122,7 @@ def _log_embeddings(log: Path) -> None:
     # A line is written once the cache has promised to keep the embedding.
     put = EmbeddingCache.put
 
-    def logged(self: EmbeddingCache, fingerprint: str, vectors: dict[str, Embeddings]) -> None:
+    def logged(self: EmbeddingCache, fingerprint: str, vectors: Mapping[str, Embeddings]) -> None:
         put(self, fingerprint, vectors)
         with log.open("a", encoding="utf-8") as stream:
             stream.write("".join(f"{fingerprint} {key}\n" for key in vectors))

@@ -29,6 +29,7 @@ from florilegium.errors import IndexMismatchError, StoreError
 from florilegium.ids import hash_bytes
 from florilegium.protocols import VectorStore
 from florilegium.stores import chroma_rows
+from florilegium.stores.chroma_read_only import ReadOnlyChroma, can_only_be_read
 from florilegium.stores.exact import ExactRecords
 from florilegium.stores.graph_files import GraphFiles
 from florilegium.stores.rules import (
@@ -70,8 +71,10 @@ _COMPARED = 20_000
 _FAILURES = (ChromaError, sqlite3.Error, OSError, RuntimeError, TypeError, ValueError)
 
 
-def open_store(model: str, *, folder: Path, manifest: Manifest) -> ChromaStore:
+def open_store(model: str, *, folder: Path, manifest: Manifest) -> ChromaStore | ReadOnlyChroma:
     """Return a store that keeps its files in `folder`; it has no models to choose from.
+
+    Where the folder cannot be written, it is one that can be searched only.
 
     Raises:
         IndexMismatchError: The folder was built with another manifest.
@@ -82,7 +85,10 @@ def open_store(model: str, *, folder: Path, manifest: Manifest) -> ChromaStore:
             f"The store 'chroma' has no variant {model!r}.",
             hint='Set store.name to "chroma".',
         )
-    return ChromaStore(folder=folder / "chroma", manifest=manifest)
+    place = folder / "chroma"
+    if can_only_be_read(place / _CHROMA, copy=place / _COPY):
+        return ReadOnlyChroma(database=place / _CHROMA, copy=place / _COPY, manifest=manifest)
+    return ChromaStore(folder=place, manifest=manifest)
 
 
 class ChromaStore:

@@ -19,6 +19,7 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from florilegium.sqlite_file import open_sqlite
 from florilegium.stores.rules import find_rows, rank, select_nearest
 from florilegium.types import Embeddings, Match, Record
 
@@ -81,13 +82,12 @@ class ExactRecords:
         self._sets: dict[tuple[str, AbstractSet[str]], _Table] = {}
         self._owners: dict[str, dict[str, str]] = {}
         self._version = -1
-        self._connection = sqlite3.connect(file, check_same_thread=False, timeout=30)
+        # A page of the usual size holds one embedding and wastes the rest.
+        opened = open_sqlite(file, page_size=16384)
+        self._connection = opened.connection
+        if opened.read_only:
+            return
         try:
-            # A page of the usual size holds one embedding and wastes the rest.
-            self._connection.execute("PRAGMA page_size=16384")
-            self._connection.execute("PRAGMA journal_mode=WAL")
-            # On the disk before the catalog says so: what was lost here would not be missed.
-            self._connection.execute("PRAGMA synchronous=FULL")
             self._connection.executescript(_SCHEMA)
         except sqlite3.Error:
             self._connection.close()

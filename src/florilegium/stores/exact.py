@@ -19,6 +19,7 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from florilegium.sqlite_file import open_sqlite
 from florilegium.stores.rules import find_rows, rank, select_nearest
 from florilegium.types import Embeddings, Match, Record
 
@@ -81,12 +82,12 @@ class ExactRecords:
         self._sets: dict[tuple[str, AbstractSet[str]], _Table] = {}
         self._owners: dict[str, dict[str, str]] = {}
         self._version = -1
-        self._connection = sqlite3.connect(file, check_same_thread=False, timeout=30)
+        # A page of the usual size holds one embedding and wastes the rest.
+        opened = open_sqlite(file, page_size=16384)
+        self._connection = opened.connection
+        if opened.read_only:
+            return
         try:
-            # A page of the usual size holds one embedding and wastes the rest.
-            self._connection.execute("PRAGMA page_size=16384")
-            self._connection.execute("PRAGMA journal_mode=WAL")
-            self._connection.execute("PRAGMA synchronous=NORMAL")
             self._connection.executescript(_SCHEMA)
         except sqlite3.Error:
             self._connection.close()
@@ -97,6 +98,17 @@ class ExactRecords:
         with self._reading() as run:
             found = run("SELECT 1 FROM collections WHERE name=?", (collection,)).fetchone()
         return found is not None
+
+    def collections(self) -> list[str]:
+        """Return the names of the collections that are here whole."""
+        with self._reading() as run:
+            return [name for (name,) in run("SELECT name FROM collections ORDER BY name")]
+
+    def ids(self, collection: str) -> list[str]:
+        """Return the ids of all records of a collection, in order."""
+        with self._reading() as run:
+            rows = run("SELECT id FROM records WHERE collection=? ORDER BY id", (collection,))
+            return [id_ for (id_,) in rows]
 
     def mark(self, collection: str) -> None:
         """Note that all records of this collection are here."""

@@ -33,10 +33,10 @@ from florilegium.worker_messages import (
 from florilegium.worker_process import Lost, Reason, Reply, WorkerProcess
 
 _MILLION: Final = 1_000_000
-# An interpreter with all loaders and a tokenizer takes a third of this.
+# An interpreter with all loaders and a tokenizer takes a fifth of this.
 _BASE_MEGABYTES: Final = 512
-# Of the largest kinds: a picture with transparency holds six copies of four bytes for a moment.
-_BYTES_PER_PIXEL: Final = 24
+# Measured: 27 for a WebP with transparency, a colour profile and a turn, and less for all others.
+_BYTES_PER_PIXEL: Final = 28
 _COPIES_OF_FILE: Final = 4
 _T = TypeVar("_T")
 

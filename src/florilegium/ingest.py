@@ -173,9 +173,7 @@ def _ingest_files(
             config=config,
             counts=counts,
             tell=_Teller(progress, total=len(plan.to_do)),
-            reader=Reader(
-                root, by_suffix, encoder=index.encoder, known=plan.hashes(), jobs=jobs
-            ),
+            reader=Reader(root, by_suffix, encoder=index.encoder, known=plan.hashes(), jobs=jobs),
             threads=threads,
             abandon=jobs.close,
         )

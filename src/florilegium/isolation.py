@@ -47,9 +47,7 @@ def memory_limit(config: IngestConfig) -> int:
         return config.worker_megabytes
     largest = max(config.max_file_megabytes, config.max_text_megabytes)
     return int(
-        _BASE_MEGABYTES
-        + _COPIES_OF_FILE * largest
-        + _BYTES_PER_PIXEL * config.max_image_megapixels
+        _BASE_MEGABYTES + _COPIES_OF_FILE * largest + _BYTES_PER_PIXEL * config.max_image_megapixels
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import threading
 from collections.abc import Callable, Iterator
@@ -291,8 +292,6 @@ def test_the_memory_that_is_allowed_grows_with_what_pictures_and_files_may_be() 
 def test_a_pipe_that_took_the_place_of_a_file_is_refused(
     open_jobs: Callable[..., IsolatedJobs], tmp_path: Path
 ) -> None:
-    import os
-
     os.mkfifo(tmp_path / "a.jpg")
 
     with pytest.raises(UnreadableFileError, match=re.escape("'a.jpg' is no regular file")):

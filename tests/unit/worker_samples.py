@@ -10,17 +10,17 @@ from pathlib import Path
 PATIENCE = 30.0  # seconds until a test gives up that would else hang
 
 
-def children() -> set[int]:
-    """Return the processes that this one has started and not yet seen end."""
+def children(parent: int | None = None) -> set[int]:
+    """Return the processes that one, by default this one, has started and not yet seen end."""
     found: set[int] = set()
-    for thread in Path("/proc/self/task").iterdir():
+    for thread in Path(f"/proc/{parent or os.getpid()}/task").iterdir():
         found |= set(map(int, (thread / "children").read_text(encoding="ascii").split()))
     return found
 
 
 def open_files() -> int:
     """Return how many files this process has open."""
-    return len(os.listdir("/proc/self/fd"))
+    return len(list(Path("/proc/self/fd").iterdir()))
 
 
 def runs(pid: int) -> bool:

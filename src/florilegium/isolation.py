@@ -6,13 +6,13 @@ Each worker does one job at a time, so it is known which file ended it. Knows no
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from PIL import Image
 
-from florilegium.config import TextEncoderConfig
+from florilegium.config import Config, TextEncoderConfig
 from florilegium.config_sections import IngestConfig
 from florilegium.errors import (
     FileTooLargeError,
@@ -21,7 +21,8 @@ from florilegium.errors import (
     UnreadableFileError,
     WorkerError,
 )
-from florilegium.file_jobs import FileJobs
+from florilegium.file_jobs import DirectJobs, FileJobs
+from florilegium.protocols import Loader
 from florilegium.types import Description, Item, Source
 from florilegium.worker_messages import (
     from_item,
@@ -48,6 +49,21 @@ def memory_limit(config: IngestConfig) -> int:
     largest = max(config.max_file_megabytes, config.max_text_megabytes)
     return int(
         _BASE_MEGABYTES + _COPIES_OF_FILE * largest + _BYTES_PER_PIXEL * config.max_image_megapixels
+    )
+
+
+def open_jobs(loaders: Sequence[Loader], *, config: Config, cache_folder: Path) -> FileJobs:
+    """Return who does the jobs of a run: workers, or this process if that is configured.
+
+    Args:
+        loaders: Who reads files in this process; workers open their own.
+        config: All settings.
+        cache_folder: Where the text encoder may keep files that can be made again.
+    """
+    if not config.ingest.isolate:
+        return DirectJobs(loaders, config=config.ingest)
+    return IsolatedJobs(
+        ingest=config.ingest, text_encoder=config.text_encoder, cache_folder=cache_folder
     )
 
 

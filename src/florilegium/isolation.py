@@ -46,10 +46,15 @@ def memory_limit(config: IngestConfig) -> int:
     """Return how many megabytes of memory a worker may take."""
     if config.worker_megabytes:
         return config.worker_megabytes
-    largest = max(config.max_file_megabytes, config.max_text_megabytes)
     return int(
-        _BASE_MEGABYTES + _COPIES_OF_FILE * largest + _BYTES_PER_PIXEL * config.max_image_megapixels
+        _BASE_MEGABYTES
+        + _COPIES_OF_FILE * _largest_file(config)
+        + _BYTES_PER_PIXEL * config.max_image_megapixels
     )
+
+
+def _largest_file(config: IngestConfig) -> float:
+    return max(config.max_file_megabytes, config.max_text_megabytes)
 
 
 def open_jobs(loaders: Sequence[Loader], *, config: Config, cache_folder: Path) -> FileJobs:
@@ -92,6 +97,7 @@ class IsolatedJobs:
             "cache_folder": str(cache_folder),
             "seconds": self._seconds,
             "memory": self._megabytes * _MILLION,
+            "reply": int(_COPIES_OF_FILE * _largest_file(ingest) * _MILLION),
         }
         self._lock = threading.Lock()
         self._closed = False

@@ -21,7 +21,7 @@ from PIL import Image
 
 from florilegium.config import TextEncoderConfig
 from florilegium.config_sections import IngestConfig
-from florilegium.errors import FlorilegiumError
+from florilegium.errors import FileTooLargeError, FlorilegiumError
 from florilegium.file_jobs import DirectJobs
 from florilegium.registry import open_encoder, open_loaders
 from florilegium.worker_messages import (
@@ -54,8 +54,8 @@ def main() -> None:
         _send(replies, {"ready": True})
         while (request := _receive(requests)) is not None:
             with _ended_with(requests, seconds=setup["seconds"] + _GRACE):
-                reply, image = _answer(jobs, request)
-            _send(replies, reply)
+                reply, image = _answer(jobs, request, most_bytes=setup["reply"])
+            _write(replies, reply)
             if image is not None:
                 for strip in pixels(image):
                     _write(replies, strip)
@@ -131,14 +131,25 @@ def _ended_with(requests: BinaryIO, *, seconds: float) -> Iterator[None]:
         fcntl.fcntl(descriptor, fcntl.F_SETFL, flags)
 
 
-def _answer(jobs: DirectJobs, request: Message) -> tuple[Message, Image.Image | None]:
+def _answer(
+    jobs: DirectJobs, request: Message, *, most_bytes: int
+) -> tuple[bytes, Image.Image | None]:
     try:
-        return _do(jobs, request)
+        message, image = _do(jobs, request)
+        reply = frame(message)
+        if len(reply) > most_bytes:
+            # It would take many times as much memory in the process that gets it.
+            path = request["source"]["path"]
+            raise FileTooLargeError(
+                f"What {path!r} says takes more than {most_bytes} bytes.",
+                hint="Split the file, or raise ingest.max_file_megabytes.",
+            )
     except FlorilegiumError as error:
         if _lacks_memory(error):
             # What is left of this process is not fit for the next file.
             os._exit(OUT_OF_MEMORY)
-        return {"error": from_error(error)}, None
+        return frame({"error": from_error(error)}), None
+    return reply, image
 
 
 def _do(jobs: DirectJobs, request: Message) -> tuple[Message, Image.Image | None]:

@@ -26,6 +26,7 @@ def setup(**changes: object) -> Mapping[str, object]:
         "cache_folder": "unused",
         "seconds": 60,
         "memory": 500_000_000,
+        "reply": 1_000_000,
         **changes,
     }
 
@@ -139,6 +140,17 @@ def test_an_error_of_the_settings_is_raised_as_it_is(worker: WorkerProcess, tmp_
 
     # The encoder is opened when tokens are counted, and no sooner.
     assert reply.message["error"]["code"] == UnknownBackendError.code
+
+
+def test_a_file_that_says_too_much_is_refused(worker: WorkerProcess, tmp_path: Path) -> None:
+    worker.set_up(setup(reply=10_000))
+
+    few = worker.ask(load(tmp_path, "Word. " * 100, name="a.txt"), seconds=60)
+    many = worker.ask(load(tmp_path, "Word. " * 10_000, name="a.txt"), seconds=60)
+
+    assert len(few.message["items"]) >= 1
+    assert many.message["error"]["code"] == "source_too_large"
+    assert "'a.txt'" in many.message["error"]["message"]
 
 
 def test_a_worker_that_cannot_begin_says_why(worker: WorkerProcess) -> None:

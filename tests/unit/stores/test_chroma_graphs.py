@@ -15,7 +15,7 @@ MANIFEST = Manifest(schema=1, spaces=(Space(name="clip", fingerprint="aaaa", dim
 TEXTS = Collection(space="clip", modality=Modality.TEXT)
 
 
-class Died(BaseException):  # noqa: N818 - no error: it stands for the death of the process
+class Died(BaseException):
     """Nothing in the code under test catches it."""
 
 

@@ -12,7 +12,7 @@ import re
 import sys
 from typing import Any
 
-from scripts import gpu_numbers, retrieval_numbers, search_numbers
+from scripts import gpu_numbers, resource_numbers, retrieval_numbers, search_numbers
 from scripts.numbers_of import RECALLS, ROOT, cells, lines, origin, read
 
 PAGES = ("README.md", "docs/benchmarks.md", "docs/starter.md")
@@ -343,6 +343,7 @@ def adapted_table() -> str:
 
 TABLES = {
     **gpu_numbers.TABLES,
+    **resource_numbers.TABLES,
     **retrieval_numbers.TABLES,
     **search_numbers.TABLES,
     "text": text_table,

@@ -11,8 +11,7 @@ import resource
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +24,7 @@ from florilegium.config import INDEX_FOLDER
 from florilegium.intake import Reader
 from florilegium.registry import open_store
 from florilegium.report import Progress
+from florilegium.stores.chroma import ChromaStore
 from florilegium.types import Collection, Manifest, Record, Space
 
 MILLION = 1_000_000
@@ -100,6 +100,7 @@ def ingest(folder: Path, *, settings: dict[str, object]) -> dict[str, Any]:
     else:
         library = Library.create(folder, overrides=settings)
     stats.watch(os, "stat")
+    lists.watch(ChromaStore, "ids")
     scans.watch(flow, "scan_folder")
     decoded.watch(Reader, "read_picture")
     curve: list[tuple[int, float]] = []
@@ -111,10 +112,9 @@ def ingest(folder: Path, *, settings: dict[str, object]) -> dict[str, Any]:
     with library:
         texts.watch(type(library._parts.text_encoder()), "encode_texts")
         images.watch(type(library._parts.encoder()), "encode_images")
-        with watched_store(library, lists):
-            started = time.perf_counter()
-            report = library.ingest(progress=note)
-            seconds = time.perf_counter() - started
+        started = time.perf_counter()
+        report = library.ingest(progress=note)
+        seconds = time.perf_counter() - started
         end = memory()
         records = sum(map(len, library.index.catalog.record_ids().values()))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / MILLION
@@ -140,20 +140,6 @@ def ingest(folder: Path, *, settings: dict[str, object]) -> dict[str, Any]:
         "memory MB, peak": round(peak, 1),
         "MB per 1,000 files": slope(curve) if len(curve) > WARM else None,
     }
-
-
-@contextmanager
-def watched_store(library: Library, lists: Timed) -> Iterator[None]:
-    """Measure how long the store takes to list its records."""
-    from florilegium.stores.chroma import ChromaStore
-
-    assert library.settings.config.store.name == "chroma"
-    inner = ChromaStore.ids
-    lists.watch(ChromaStore, "ids")
-    try:
-        yield
-    finally:
-        ChromaStore.ids = inner  # type: ignore[method-assign]
 
 
 def queries(folder: Path, *, count: int) -> dict[str, Any]:

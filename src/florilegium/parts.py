@@ -24,8 +24,10 @@ from florilegium.errors import (
     IndexOutdatedError,
     StoreError,
 )
+from florilegium.file_jobs import FileJobs
 from florilegium.generations import CATALOG, STORE, Generations
 from florilegium.index import Index
+from florilegium.isolation import open_jobs
 from florilegium.learning import describe, forget_names, learn_names, load_names
 from florilegium.protocols import ChatModel, Encoder, Loader, Reranker
 from florilegium.registry import (
@@ -78,6 +80,11 @@ class Parts:
         self._quoting_model: ChatModel | None = None
         self._reranker: Reranker | None = None
 
+    @property
+    def cache_file(self) -> Path:
+        """Return where the embedding cache is, or will be."""
+        return self._folder / _CACHE
+
     def loaders(self) -> list[Loader]:
         """Return all loaders."""
         if self._loaders is None:
@@ -85,6 +92,10 @@ class Parts:
             count_tokens = self.text_encoder().count_tokens
             self._loaders = open_loaders(config=config, count_tokens=count_tokens)
         return self._loaders
+
+    def file_jobs(self) -> FileJobs:
+        """Return who has the loaders read files: this process, or others that end with `close`."""
+        return open_jobs(self.loaders(), config=self._config, cache_folder=user_cache_folder())
 
     def text_encoder(self) -> Encoder:
         """Return the text encoder."""
@@ -262,10 +273,11 @@ class Parts:
             # The catalog is right, so this store is left over from another index.
             raise IndexOutdatedError(error.message, hint=error.hint) from error
         try:
-            cache = EmbeddingCache(self._folder / _CACHE)
-        except StoreError:
+            cache = EmbeddingCache(self.cache_file)
+        except StoreError as error:
             store.close()
-            raise
+            # Without its cause: a damaged cache is no damage of this index.
+            raise type(error)(error.message, hint=error.hint) from None
         return Index(
             catalog=catalog,
             store=store,

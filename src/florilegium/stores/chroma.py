@@ -281,8 +281,9 @@ class ChromaStore:
         try:
             return chroma_rows.nearest(found, query, count, exact=exact, name=collection.name)
         except ChromaError as error:
-            # Another process may be writing it at this moment.
+            # Another process may be writing it at this moment; who opens it later finds it whole.
             logger.warning("All records are compared, since a graph cannot be read: %s", error)
+            self._is_whole = False
             return None
 
     def _find_mended(self, collection: Collection) -> ChromaCollection | None:

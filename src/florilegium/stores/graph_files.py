@@ -10,10 +10,12 @@ import json
 import os
 import shutil
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
 _NOTE: Final = "florilegium-graphs.json"
+_IDS: Final = "index_metadata.pickle"  # the last that is written of a graph
 _DOUBT: Final = "in doubt"
 
 
@@ -70,14 +72,19 @@ class GraphFiles:
             shutil.rmtree(folder, ignore_errors=True)
 
     def _read(self) -> dict[str, list[int]]:
-        """Return size and time of each file of each graph."""
+        """Return size and time of each file of each graph that was ever written whole.
+
+        One without its list of ids is made anew, empty, by whoever opens it.
+        """
+        whole = {ids.parent for ids in self._folder.glob(f"*/{_IDS}")}
         found = {}
         for file in self._folder.glob("*/*"):
-            try:
+            # Another process may have deleted it since it was listed.
+            with suppress(FileNotFoundError):
                 status = file.stat()
-            except FileNotFoundError:  # deleted by another process since it was listed
-                continue
-            found[file.relative_to(self._folder).as_posix()] = [status.st_size, status.st_mtime_ns]
+                if file.parent in whole:
+                    name = file.relative_to(self._folder).as_posix()
+                    found[name] = [status.st_size, status.st_mtime_ns]
         return found
 
     def _write(self, note: object) -> None:

@@ -26,8 +26,9 @@ from chromadb.errors import ChromaError, NotFoundError
 
 from florilegium.errors import IndexMismatchError, StoreError
 from florilegium.ids import hash_bytes
-from florilegium.protocols import VectorStore
-from florilegium.stores.exact import ExactRecords
+from florilegium.protocols import SelfChecking, VectorStore
+from florilegium.stores.exact import COPY_NAME, ExactRecords
+from florilegium.stores.chroma_files import GraphError, check_files
 from florilegium.stores.rules import (
     DAMAGE_HINT,
     REBUILD_HINT,
@@ -41,7 +42,6 @@ from florilegium.stores.rules import (
 from florilegium.types import Collection, Embeddings, Manifest, Match, Record
 
 _MANIFEST_NAME = "florilegium-manifest"
-_COPY = "florilegium-records.sqlite3"
 
 # Measured in benchmarks/results/store_recall.json. A search looks at as many nodes as the larger
 # of ef_search and the matches asked for, so top_k needs no upper limit.
@@ -62,7 +62,10 @@ _COMPARED = 20_000
 
 # Besides its own errors, Chroma lets these of its parts through: a surrogate in an id is a
 # ValueError, a wrong argument a TypeError, a full disk an OSError.
-_FAILURES = (ChromaError, sqlite3.Error, OSError, RuntimeError, TypeError, ValueError)
+_FAILURES = (ChromaError, GraphError, sqlite3.Error, OSError, RuntimeError, TypeError, ValueError)
+
+_ASKED_AT_ONCE = 500
+_SAME = 1e-3  # cosine distance up to which a match is the record itself or its equal
 
 
 def open_store(model: str, *, folder: Path, manifest: Manifest) -> ChromaStore:
@@ -92,12 +95,13 @@ class ChromaStore:
         self._exact: ExactRecords | None = None
         with self._wrapped("opened"):
             folder.mkdir(parents=True, exist_ok=True)
+            check_files(folder, thorough=False)
             self._client = _open_client(self._place)
         try:
             with self._wrapped("opened"):
                 self._claim(self._client)
                 self._batch = self._client.get_max_batch_size()
-                self._exact = ExactRecords(folder / _COPY)
+                self._exact = ExactRecords(folder / COPY_NAME)
         except StoreError:
             self.close()
             raise
@@ -174,6 +178,21 @@ class ChromaStore:
         with self._wrapped("read"):
             found = self._find(collection)
             return set() if found is None else set(found.get(include=[])["ids"])
+
+    def check_files(self) -> None:
+        with self._wrapped("read"):
+            check_files(Path(self._place), thorough=True)
+
+    def unfound(self, collection: Collection, ids: Sequence[str]) -> list[str]:
+        with self._wrapped("searched"):
+            found = self._find(collection)
+            if found is None:
+                return list(ids)
+            missed: list[str] = []
+            for start in range(0, len(ids), _ASKED_AT_ONCE):
+                records = self.get(collection, ids[start : start + _ASKED_AT_ONCE])
+                missed += _missed(found, records) if records else []
+        return missed
 
     def close(self) -> None:
         client, self._client = self._client, None
@@ -287,6 +306,27 @@ class ChromaStore:
         )
 
 
+def _missed(found: ChromaCollection, records: Sequence[Record]) -> list[str]:
+    # A graph may miss a record here and there; it is wrong only where it holds another vector,
+    # or misses many.
+    rows = np.stack([record.embedding for record in records])
+    result: Any = found.query(query_embeddings=rows, n_results=1, include=["distances"])
+    far = [
+        record
+        for record, distances in zip(records, result["distances"], strict=True)
+        if not distances or distances[0] > _SAME
+    ]
+    if not far or len(far) > max(1, len(records) // 20):
+        return [record.id for record in far]
+    held = {record.id: record.embedding for record in _get(found, [one.id for one in far])}
+    return [one.id for one in far if one.id not in held or _differ(held[one.id], one.embedding)]
+
+
+def _differ(one: Embeddings, other: Embeddings) -> bool:
+    lengths = float(np.linalg.norm(one)) * float(np.linalg.norm(other))
+    return not abs(float(one @ other) - lengths) <= _SAME * max(lengths, 1e-9)
+
+
 def _open_client(place: str) -> Client:
     settings = Settings(
         # Explicit, since Chroma would read these from the environment and from `.env`.
@@ -340,3 +380,4 @@ def _get(found: ChromaCollection, ids: list[str]) -> list[Record]:
 
 
 _: type[VectorStore] = ChromaStore
+_checked: type[SelfChecking] = ChromaStore

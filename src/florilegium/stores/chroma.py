@@ -190,7 +190,9 @@ class ChromaStore:
                 return list(ids)
             missed: list[str] = []
             for start in range(0, len(ids), _ASKED_AT_ONCE):
-                records = self.get(collection, ids[start : start + _ASKED_AT_ONCE])
+                asked = ids[start : start + _ASKED_AT_ONCE]
+                records = self.get(collection, asked)
+                missed += set(asked) - {record.id for record in records}
                 missed += _missed(found, records) if records else []
         return missed
 

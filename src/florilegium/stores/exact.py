@@ -176,6 +176,13 @@ class ExactRecords:
                 table = self._tables[collection] = _table(blocks, count=count, dim=len(query))
         return table.search(query, top_k=top_k, within=within)
 
+    def ids(self, collection: str) -> set[str]:
+        """Return all record ids of a collection."""
+        with self._reading() as run:
+            return {
+                id_ for (id_,) in run("SELECT id FROM records WHERE collection=?", (collection,))
+            }
+
     def close(self) -> None:
         """Close the file."""
         self._forget()

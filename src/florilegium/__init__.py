@@ -35,9 +35,11 @@ if TYPE_CHECKING:
         IndexLockedError,
         IndexMismatchError,
         IndexNotFoundError,
+        IndexOutdatedError,
         InvalidQueryError,
         ItemNotFoundError,
         MissingExtraError,
+        RemovalRefusedError,
         RerankError,
         RerankRejectedError,
         RerankTimeoutError,
@@ -54,8 +56,10 @@ if TYPE_CHECKING:
     from florilegium.evaluation_report import DirectionResult, EvaluationReport, QueryResult
     from florilegium.filters import Filter
     from florilegium.gate_curve import GatePoint, GateReport
+    from florilegium.guard import Removal
     from florilegium.labelled import LabelledQuery, make_query
     from florilegium.library import Library
+    from florilegium.locking import Holder
     from florilegium.parts import Statistics
     from florilegium.qrels import read_queries
     from florilegium.report import FailedFile, IngestReport, Progress
@@ -89,10 +93,12 @@ __all__ = [
     "GatePoint",
     "GateReport",
     "Hit",
+    "Holder",
     "Identification",
     "IndexLockedError",
     "IndexMismatchError",
     "IndexNotFoundError",
+    "IndexOutdatedError",
     "IngestReport",
     "InvalidQueryError",
     "Item",
@@ -104,6 +110,8 @@ __all__ = [
     "Progress",
     "QueryResult",
     "RankingSummary",
+    "Removal",
+    "RemovalRefusedError",
     "RerankError",
     "RerankRejectedError",
     "RerankTimeoutError",
@@ -140,9 +148,11 @@ _HOMES = {
         "IndexLockedError",
         "IndexMismatchError",
         "IndexNotFoundError",
+        "IndexOutdatedError",
         "InvalidQueryError",
         "ItemNotFoundError",
         "MissingExtraError",
+        "RemovalRefusedError",
         "RerankError",
         "RerankRejectedError",
         "RerankTimeoutError",
@@ -160,9 +170,11 @@ _HOMES = {
     "florilegium.evaluation_report": ("DirectionResult", "EvaluationReport", "QueryResult"),
     "florilegium.filters": ("Filter",),
     "florilegium.gate_curve": ("GatePoint", "GateReport"),
+    "florilegium.guard": ("Removal",),
     "florilegium.labelled": ("LabelledQuery", "make_query"),
     "florilegium.qrels": ("read_queries",),
     "florilegium.library": ("Library",),
+    "florilegium.locking": ("Holder",),
     "florilegium.parts": ("Statistics",),
     "florilegium.report": ("FailedFile", "IngestReport", "Progress"),
     "florilegium.retrieve": ("Explanation", "RankingSummary"),

@@ -14,7 +14,7 @@ from PIL import Image
 from florilegium.cache import check_embeddings, encode_texts
 from florilegium.chunking import split_sentences, split_windows
 from florilegium.config import Config
-from florilegium.entries import Card, Entry
+from florilegium.entries import Card, Entry, checksum
 from florilegium.ids import record_id
 from florilegium.index import Index
 from florilegium.languages import can_read
@@ -80,10 +80,12 @@ def encode_items(files: Sequence[Loaded], *, index: Index, config: Config) -> En
     records: dict[Collection, list[Record]] = {}
     for file in files:
         mine: dict[Collection, list[str]] = {}
+        checksums: dict[str, int] = {}
         for collection, record in (
             pair for item in file.items for pair in by_item.get(item.id, ())
         ):
             mine.setdefault(collection, []).append(record.id)
+            checksums[record.id] = checksum(record.embedding)
             records.setdefault(collection, []).append(record)
         entries.append(
             Entry(
@@ -92,6 +94,7 @@ def encode_items(files: Sequence[Loaded], *, index: Index, config: Config) -> En
                 labels={item.id: labels.get(item.id, "") for item in file.items},
                 records={collection: tuple(some) for collection, some in mine.items()},
                 descriptions=file.descriptions,
+                checksums=checksums,
             )
         )
     return Encoded(entries=tuple(entries), records=records, count=count)
@@ -183,10 +186,14 @@ def encode_captions(
         _record(index.cards, card.item, ordinal, row)
         for (card, ordinal, _), row in zip(windows, rows, strict=True)
     ]
-    ids: dict[str, list[str]] = {}
+    checksums: dict[str, dict[str, int]] = {}
     for record in records:
-        ids.setdefault(record.item_id, []).append(record.id)
-    with_ids = [replace(card, record_ids=tuple(ids.get(card.item.id, ()))) for card in cards]
+        checksums.setdefault(record.item_id, {})[record.id] = checksum(record.embedding)
+    with_ids = [
+        replace(card, record_ids=tuple(mine), checksums=mine)
+        for card in cards
+        for mine in (checksums.get(card.item.id, {}),)
+    ]
     return with_ids, records, count
 
 

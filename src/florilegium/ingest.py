@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -19,40 +19,21 @@ from florilegium.config import Config
 from florilegium.connect import connect, is_due
 from florilegium.encode import Loaded, encode_items
 from florilegium.entries import Entry
-from florilegium.ids import hash_bytes
+from florilegium.guard import Guard
 from florilegium.index import Index
 from florilegium.intake import Arrived, Failed, Intake, Reader, Unchanged, weigh
 from florilegium.picture_hashes import PictureHashes
+from florilegium.plan import Plan, make_plan
 from florilegium.protocols import ChatModel, Loader
 from florilegium.read_ahead import ReadAhead
 from florilegium.report import FailedFile, IngestReport, Progress
-from florilegium.scan import Scan, Seen, nothing_found, scan_folder
+from florilegium.scan import Scan, nothing_found, scan_folder
 from florilegium.types import Collection, Record, Source
 
 logger = logging.getLogger(__name__)
 
-# Raised when loaders or the cutting of texts give other items than before.
-_LOADING_VERSION = 2
 _MILLION = 1_000_000
 _T = TypeVar("_T")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Plan:
-    """Which files are to be done. Hashing finds out whether a file with a new time is changed."""
-
-    to_do: tuple[Seen, ...]
-    known: Mapping[str, Source]
-    unchanged: int
-    removed: tuple[str, ...]
-    loading: str
-    """What loading depends on besides the files."""
-    reload: bool
-    """Whether files with the same content give other items than before."""
-
-    def hashes(self) -> dict[str, str]:
-        """Return the content that each file may still have without being loaded again."""
-        return {} if self.reload else {path: one.content_hash for path, one in self.known.items()}
 
 
 class _Counts:
@@ -90,6 +71,7 @@ def ingest(
     loaders: Sequence[Loader],
     config: Config,
     open_chat_model: Callable[[], ChatModel],
+    guard: Guard | None = None,
     progress: Callable[[Progress], None] | None = None,
     threads: int | None = None,
 ) -> IngestReport:
@@ -105,16 +87,24 @@ def ingest(
         loaders: Who reads files.
         config: All settings.
         open_chat_model: Gives the chat model if there is something to caption.
+        guard: What may be removed from the index; by default not all of it.
         progress: Called for every file before it is waited for, and when all is done.
         threads: How many read files ahead; by default one per core, at most eight.
 
     Raises:
         SourceError: The folder holds no file that any loader reads.
+        RemovalRefusedError: Too many files are gone; nothing was changed.
         EncoderError, StoreError: Encoding or writing failed; nothing half-written is left.
         ConfigError: The chat model is to caption and sees no pictures; all files are in.
     """
     report = _ingest_files(
-        root, index=index, loaders=loaders, config=config, progress=progress, threads=threads
+        root,
+        index=index,
+        loaders=loaders,
+        config=config,
+        guard=guard or Guard(),
+        progress=progress,
+        threads=threads,
     )
     if report.interrupted:
         return report
@@ -139,6 +129,7 @@ def _ingest_files(
     index: Index,
     loaders: Sequence[Loader],
     config: Config,
+    guard: Guard,
     progress: Callable[[Progress], None] | None,
     threads: int | None,
 ) -> IngestReport:
@@ -146,10 +137,12 @@ def _ingest_files(
     hashes = PictureHashes(index)
     by_suffix = {suffix: one for one in hashes.watch(loaders) for suffix in one.suffixes}
     scan = scan_folder(root, suffixes=by_suffix, exclude=config.ingest.exclude)
-    if not scan.files and not scan.failed:
-        raise nothing_found(root, scan, by_suffix, kept=len(index.catalog.sources()))
+    if scan.files or scan.failed:
+        guard.check(scan)
+    elif not (guard.before and guard.allow_empty):
+        raise nothing_found(root, scan, by_suffix, kept=len(guard.before))
     recover(index)
-    plan = _plan(scan, index=index, config=config)
+    plan = make_plan(scan, index=index, config=config)
     counts = _Counts(unchanged=plan.unchanged, failed=scan.failed)
     interrupted = False
     if plan.to_do:
@@ -177,7 +170,7 @@ def _ingest_files(
 
 
 def _reader(
-    root: Path, by_suffix: Mapping[str, Loader], plan: _Plan, *, index: Index, config: Config
+    root: Path, by_suffix: Mapping[str, Loader], plan: Plan, *, index: Index, config: Config
 ) -> Reader:
     return Reader(
         root,
@@ -193,27 +186,6 @@ def recover(index: Index) -> None:
     for collection, ids in index.catalog.roll_back().items():
         index.store.delete(collection, ids)
     index.catalog.settle()
-
-
-def _plan(scan: Scan, *, index: Index, config: Config) -> _Plan:
-    known = index.catalog.sources()
-    loading = hash_bytes(f"{_LOADING_VERSION} {config.ingest.chunk_tokens}".encode())
-    reload = index.catalog.fact("loading") != loading
-    to_do = tuple(
-        seen for seen in scan.files if reload or not _same_stat(known.get(seen.path), seen)
-    )
-    # Files in a folder that cannot be read today are not gone.
-    unreadable = tuple(f"{failure.path}/" for failure in scan.failed)
-    present = {seen.path for seen in scan.files} | {failure.path for failure in scan.failed}
-    removed = [path for path in known if path not in present and not path.startswith(unreadable)]
-    return _Plan(
-        to_do=to_do,
-        known=known,
-        unchanged=len(scan.files) - len(to_do),
-        removed=tuple(sorted(removed)),
-        loading=loading,
-        reload=reload,
-    )
 
 
 class _Teller:
@@ -233,7 +205,7 @@ class _Teller:
 
 
 def _run(
-    plan: _Plan,
+    plan: Plan,
     *,
     reader: Reader,
     index: Index,
@@ -275,7 +247,7 @@ def _run(
 
 
 def _take_in(
-    plan: _Plan,
+    plan: Plan,
     intake: Intake,
     *,
     index: Index,
@@ -381,10 +353,6 @@ def _warnings(missing: Sequence[tuple[str, int, str]]) -> tuple[str, ...]:
         f"hold, such as {one!r}; the rest of it is used."
         for path, count, one in missing
     )
-
-
-def _same_stat(known: Source | None, seen: Seen) -> bool:
-    return known is not None and (known.size, known.modified_ns) == (seen.size, seen.modified_ns)
 
 
 def _batches(things: Sequence[_T], size: int) -> Iterator[Sequence[_T]]:

@@ -181,7 +181,8 @@ def nothing_found(root: Path, scan: Scan, suffixes: Iterable[str], *, kept: int)
         return SourceError(
             f"The folder {str(root)!r} holds no picture or text{others}, but its index has "
             f"{kept} files; the index was kept.",
-            hint="Mount the folder again; if the files are really gone, delete .florilegium in it.",
+            hint="Mount the folder again; if the files are really gone, run "
+            "`florilegium ingest --allow-empty`.",
         )
     return SourceError(
         f"The folder {str(root)!r} holds no picture or text{others}.",

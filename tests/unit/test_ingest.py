@@ -338,7 +338,7 @@ def test_a_lost_store_is_made_again_without_encoding(
         library.ingest()
         before = state_of(library)
     encoded.clear()
-    shutil.rmtree(tiny_folder / ".florilegium" / "store")
+    shutil.rmtree(tiny_folder / ".florilegium" / "index-1" / "store")
     with Library.open(tiny_folder, overrides=overrides) as library:
         report = library.ingest()
 

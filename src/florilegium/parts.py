@@ -78,6 +78,11 @@ class Parts:
         self._quoting_model: ChatModel | None = None
         self._reranker: Reranker | None = None
 
+    @property
+    def cache_file(self) -> Path:
+        """Return where the embedding cache is, or will be."""
+        return self._folder / _CACHE
+
     def loaders(self) -> list[Loader]:
         """Return all loaders."""
         if self._loaders is None:
@@ -264,7 +269,7 @@ class Parts:
             # The catalog is right, so this store is left over from another index.
             raise IndexOutdatedError(error.message, hint=error.hint) from error
         try:
-            cache = EmbeddingCache(self._folder / _CACHE)
+            cache = EmbeddingCache(self.cache_file)
         except StoreError:
             store.close()
             raise

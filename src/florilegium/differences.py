@@ -1,4 +1,4 @@
-"""Where catalog, vector store and embedding cache of one index contradict each other. Reads only."""
+"""Where catalog, vector store and embedding cache of an index contradict each other. Reads only."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ from florilegium.types import Collection, Embeddings, Record
 SAMPLE: Final = 256
 """Records of each collection that are searched for by their own embedding."""
 
+Trouble = Literal["missing", "wrong", "uncached"]
+
 _FILES = 200  # whose records are compared at a time
 _SURE: Final = 0.999  # cosine from which a match is the record itself or its equal
 
@@ -32,7 +34,7 @@ class Suspect(NamedTuple):
     collection: Collection
     id: str
     key: CacheKey | None
-    trouble: Literal["missing", "wrong", "uncached"]
+    trouble: Trouble
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +47,7 @@ class Differences:
 
 
 def compare(index: Index, *, deep: bool) -> Differences:
-    """Compare which records catalog and store have, and search for some of them, or with `deep` all.
+    """Compare what records catalog and store have, and search for some, or with `deep` for all.
 
     What was announced and not committed is settled by the next ingest and counts for nothing.
 
@@ -61,8 +63,8 @@ def compare(index: Index, *, deep: bool) -> Differences:
         known, there = set(recorded.get(collection, ())), index.store.ids(collection)
         if extra := there - known - unsure:
             orphans[collection] = sorted(extra)
-        if lost := known - there - unsure:
-            missing[collection] = sorted(lost)
+        if gone := known - there - unsure:
+            missing[collection] = sorted(gone)
         asked = sorted((known & there) - unsure)
         if lost := _unfound(index, collection, asked if deep else _some(asked)):
             unfound[collection] = lost
@@ -120,7 +122,7 @@ def _look(
     mine = {id_: keys[id_] for id_ in owners if id_ in keys}
     cached = read_vectors(index, mine)
     for id_, path in owners.items():
-        trouble: Literal["missing", "wrong", "uncached"] | None = None
+        trouble: Trouble | None = None
         if id_ not in held:
             trouble = "missing"
         elif not _is_right(held[id_], sums.get(id_), cached.get(id_)):
@@ -150,8 +152,7 @@ def _keys(
     if index.catalog.fact("links") != "found":
         found.pop(index.cards, None)  # cards are about to change
     return {
-        collection: _of_same_items(keys, recorded[collection])
-        for collection, keys in found.items()
+        collection: _of_same_items(keys, recorded[collection]) for collection, keys in found.items()
     }
 
 

@@ -8,14 +8,22 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
-from florilegium.differences import compare, suspects
-from florilegium.errors import IndexMismatchError, IndexNotFoundError, StoreError
+from florilegium.checks import Check
+from florilegium.damage import is_damage
+from florilegium.differences import Trouble, compare, suspects
+from florilegium.errors import (
+    FlorilegiumError,
+    IndexLockedError,
+    IndexMismatchError,
+    IndexNotFoundError,
+    StoreError,
+)
 from florilegium.generations import CACHE, CATALOG, CURRENT, STORE, Generations
 from florilegium.index import Index
 from florilegium.parts import Parts
@@ -29,7 +37,7 @@ BROKEN: Final = ".broken-"
 
 Part = Literal["folder", "catalog", "store", "cache"]
 
-_TROUBLES: Final = {
+_TROUBLES: Final[Mapping[Trouble, tuple[Part, str]]] = {
     "missing": ("store", "The vector store lacks {} that the catalog knows"),
     "wrong": ("store", "The vector store has another vector than was put there for {}"),
     "uncached": ("cache", "The cache lacks the vectors of {} of the index"),
@@ -61,6 +69,10 @@ def inspect(parts: Parts, folder: Path, *, deep: bool) -> list[Finding]:
         parts: The opened parts of the library.
         folder: The folder `.florilegium`.
         deep: Read every vector and every row of the cache, instead of samples.
+
+    Raises:
+        StoreError: A file is out of reach: busy, or not to be read.
+        FlorilegiumError: An encoder cannot be opened, without which nothing can be compared.
     """
     findings = inspect_folder(folder)
     if any(one.code == "pointer" for one in findings):
@@ -75,7 +87,27 @@ def inspect(parts: Parts, folder: Path, *, deep: bool) -> list[Finding]:
         return findings  # nothing there yet, or there by other settings: no damage
     except StoreError as error:
         parts.close_index()
+        if not is_damage(error):
+            raise
         return [*findings, _corrupt("store", error.message)]
+
+
+def check_files(look: Callable[[], Sequence[Finding]]) -> list[Check]:
+    """Return what `look` found as checks, one for each finding, or one that says all is well."""
+    try:
+        found = look()
+    except IndexLockedError as error:
+        hint = "Run `florilegium doctor` again when it has ended."
+        return [Check(name="files", ok=True, message=f"Not compared. {error.message}", hint=hint)]
+    except StoreError as error:
+        return [Check(name="files", ok=False, message=error.message, hint=error.hint)]
+    except FlorilegiumError as error:  # of an encoder, which has a check of its own
+        return [Check(name="files", ok=True, message=f"Not compared. {error.message}")]
+    checks = [
+        Check(name=f"files: {one.part}", ok=False, message=one.message, hint=one.hint)
+        for one in found
+    ]
+    return checks or [Check(name="files", ok=True, message="catalog, store and cache agree")]
 
 
 def inspect_folder(folder: Path) -> list[Finding]:
@@ -85,8 +117,8 @@ def inspect_folder(folder: Path) -> list[Finding]:
         current = generations.current()
     except StoreError as error:
         return [Finding(part="folder", code="pointer", message=error.message)]
-    if (folder / CURRENT).exists() and not (current / CATALOG).exists():
-        message = f"The file {CURRENT!r} names {current.name!r}, which holds no index."
+    if not current.exists() and ((folder / CURRENT).exists() or generations.all()):
+        message = f"The index in use should be {current.name!r} in {str(folder)!r}: it is gone."
         return [Finding(part="folder", code="pointer", message=message)]
     unused = find_leftovers(folder)
     if not unused:
@@ -99,15 +131,14 @@ def inspect_folder(folder: Path) -> list[Finding]:
 def find_leftovers(folder: Path) -> list[Path]:
     """Return the files and folders of ours that nobody uses. Raises StoreError.
 
-    An index that is being built is none: the run that began it, or the next one, goes on with it.
+    The index after the one in use is none: the run that began it, or the next one, goes on with it.
     """
     generations = Generations(folder)
     current = generations.current()
     unused = [*folder.glob(f"*{BROKEN}*"), *folder.glob(f"index-*/*{BROKEN}*")]
     unused += [*folder.glob(f"{STORE}.deleted"), *folder.glob(f"index-*/{STORE}.deleted")]
-    all_ = generations.all()
-    if current in all_:
-        unused += all_[: all_.index(current)]
+    kept = (current, generations.next())
+    unused += [path for path in generations.all() if path not in kept]
     if current != folder:
         unused += [*folder.glob(f"{CATALOG}*"), *folder.glob(STORE)]
     return sorted(set(unused))
@@ -128,11 +159,12 @@ def inspect_databases(folder: Path, current: Path) -> list[Finding]:
         problem = check_database(file, words=part == "catalog")
         if problem is not None:
             found.append(_corrupt(part, f"The file {str(file)!r} is damaged: {problem}."))
-    has_catalog = catalog.exists() and catalog.stat().st_size > 0
-    if not has_catalog and store.is_dir() and any(store.iterdir()):
+    if found:
+        return found
+    if not _has(catalog, "facts WHERE name='manifest'") and store.is_dir() and any(store.iterdir()):
         message = f"The catalog {str(catalog)!r} is gone, but its vector store is there."
         found.append(Finding(part="catalog", code="lost", message=message))
-    if has_catalog and not found and _has_sources(catalog) and not _has_files(store):
+    elif _has(catalog, "sources") and not _has_files(store):
         message = f"The vector store {str(store)!r} is gone."
         found.append(Finding(part="store", code="lost", message=message))
     return found
@@ -165,12 +197,14 @@ def inspect_index(index: Index, *, deep: bool) -> list[Finding]:
     if isinstance(index.store, SelfChecking):
         index.store.check_files()
     differences = compare(index, deep=deep)
-    findings += _in_store(differences.orphans, "orphans", "The vector store has {} that the "
-                          "catalog does not know")
+    findings += _in_store(
+        differences.orphans, "orphans", "The vector store has {} that the catalog does not know"
+    )
     if not deep:
         findings += _in_store(differences.missing, "missing", _TROUBLES["missing"][1])
-    findings += _in_store(differences.unfound, "unfound", "A search does not find {} by their own "
-                          "vectors")
+    findings += _in_store(
+        differences.unfound, "unfound", "A search does not find {} by their own vectors"
+    )
     if not deep:
         return [*findings, *_inspect_quickly(index)]
     broken = sum(1 for _ in index.cache.verify())
@@ -191,9 +225,7 @@ def _inspect_quickly(index: Index) -> Iterator[Finding]:
         yield Finding(part="cache", code="uncached", message=message)
 
 
-def _in_store(
-    ids: Mapping[Collection, Sequence[str]], code: str, message: str
-) -> list[Finding]:
+def _in_store(ids: Mapping[Collection, Sequence[str]], code: str, message: str) -> list[Finding]:
     count = sum(map(len, ids.values()))
     return [_counted("store", code, message, count)] if count else []
 
@@ -211,10 +243,10 @@ def _has_files(folder: Path) -> bool:
     return folder.is_dir() and any(path.is_file() for path in folder.rglob("*"))
 
 
-def _has_sources(catalog: Path) -> bool:
+def _has(file: Path, rows: str) -> bool:
     try:
-        with closing(_open(catalog)) as connection:
-            return connection.execute("SELECT 1 FROM sources LIMIT 1").fetchone() is not None
+        with closing(_open(file)) as connection:
+            return connection.execute(f"SELECT 1 FROM {rows} LIMIT 1").fetchone() is not None  # noqa: S608 - constants
     except sqlite3.Error:
         return False
 

@@ -24,7 +24,7 @@ from florilegium.errors import (
     IndexOutdatedError,
     StoreError,
 )
-from florilegium.generations import CATALOG, STORE, Generations
+from florilegium.generations import CACHE, CATALOG, STORE, Generations
 from florilegium.index import Index
 from florilegium.learning import describe, forget_names, learn_names, load_names
 from florilegium.protocols import ChatModel, Encoder, Loader, Reranker
@@ -43,7 +43,6 @@ logger = logging.getLogger(__name__)
 QUOTING_CHAT_MODEL = "extractive"
 """What answers when the configured chat model is out of reach."""
 
-_CACHE = "embeddings.db"
 _RECORDS = 2  # raised when the same files give other records than before
 
 
@@ -81,7 +80,7 @@ class Parts:
     @property
     def cache_file(self) -> Path:
         """Return where the embedding cache is, or will be."""
-        return self._folder / _CACHE
+        return self._folder / CACHE
 
     def loaders(self) -> list[Loader]:
         """Return all loaders."""

@@ -13,9 +13,9 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 from florilegium.cache import EmbeddingCache
 from florilegium.catalog import Catalog
@@ -62,11 +62,18 @@ class RepairReport:
     encoded: int
 
 
+class Ingest(Protocol):
+    """Makes the index agree with the folder, or with `rebuild` makes it anew."""
+
+    def __call__(self, *, rebuild: bool) -> IngestReport:
+        """Return what was done."""
+
+
 def repair(
     parts: Parts,
     folder: Path,
     *,
-    ingest: Callable[[bool], IngestReport],
+    ingest: Ingest,
     tell: Callable[[str], None] | None = None,
 ) -> RepairReport:
     """Mend a library until nothing is wrong with it, and make its index agree with its folder.
@@ -74,7 +81,7 @@ def repair(
     Args:
         parts: The opened parts of the library.
         folder: The folder `.florilegium`.
-        ingest: Makes the index agree with the folder, or with True makes it anew.
+        ingest: Makes the index agree with the folder, or makes it anew.
         tell: Told in a sentence before more than a tenth of the library is done anew.
 
     Raises:
@@ -104,7 +111,7 @@ class _Repair:
         parts: Parts,
         folder: Path,
         *,
-        ingest: Callable[[bool], IngestReport],
+        ingest: Ingest,
         tell: Callable[[str], None],
     ) -> None:
         self._parts = parts
@@ -117,7 +124,7 @@ class _Repair:
 
     def ingest(self, *, rebuild: bool) -> IngestReport:
         """Run an ingest and count what it encoded."""
-        report = self._ingest(rebuild)
+        report = self._ingest(rebuild=rebuild)
         self.encoded += report.encoded
         return report
 
@@ -142,8 +149,8 @@ class _Repair:
 
     def _note(self, findings: Iterable[Finding], done: str) -> None:
         # What was mended in vain is not mended again.
-        known = {(mend.finding.code, mend.finding.message) for mend in self.mends}
-        new = [one for one in findings if (one.code, one.message) not in known]
+        known = {(mend.finding.part, mend.finding.code) for mend in self.mends}
+        new = [one for one in findings if (one.part, one.code) not in known]
         self.mends += [Mend(finding=one, done=done) for one in new]
 
     # -- the folder --
@@ -191,15 +198,12 @@ class _Repair:
     def _rebuild(self) -> str:
         saved = self._save_vectors()
         count = len(self._parts.sources_in_use())
-        size = f"{count} files" if count else "all files"
-        self._tell(f"The index is made anew, with all {size} of it." if count else
-                   "The index is made anew, with all files.")
+        self._tell(
+            f"The index is made anew, with all {count or ''} files of it.".replace("  ", " ")
+        )
         report = self.ingest(rebuild=True)
         first = f"{saved} vectors were saved from it; " if saved else ""
-        return (
-            f"{first}the index was made anew beside it: {report.seen} files, "
-            f"{report.encoded} inputs encoded."
-        )
+        return f"{first}the index was made anew: {report.seen} files, {report.encoded} encoded."
 
     def _save_vectors(self) -> int:
         """Put into the cache what only the damaged store has, as far as it can be read."""

@@ -143,7 +143,9 @@ def _salvage_hashes(
     reader: sqlite3.Connection, names: dict[int, str], cache: EmbeddingCache
 ) -> int:
     rows = _sound(reader, names, "hashes", "algorithm, key, hash, checksum")
-    hashes = {unpack_key(key): bytes(hash_) or None for name, key, hash_ in rows if name == ALGORITHM}
+    hashes = {
+        unpack_key(key): bytes(hash_) or None for name, key, hash_ in rows if name == ALGORITHM
+    }
     cache.put_hashes(hashes)
     return len(hashes)
 

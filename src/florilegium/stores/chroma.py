@@ -27,8 +27,8 @@ from chromadb.errors import ChromaError, NotFoundError
 from florilegium.errors import IndexMismatchError, StoreError
 from florilegium.ids import hash_bytes
 from florilegium.protocols import SelfChecking, VectorStore
-from florilegium.stores.exact import COPY_NAME, ExactRecords
 from florilegium.stores.chroma_files import GraphError, check_files
+from florilegium.stores.exact import COPY_NAME, ExactRecords
 from florilegium.stores.rules import (
     DAMAGE_HINT,
     REBUILD_HINT,

@@ -133,14 +133,11 @@ def _read_header(file: Path) -> _Header:
 
 def _check_ground(file: Path, header: _Header, *, thorough: bool) -> None:
     elements = np.memmap(file, dtype=np.uint8, mode="r", shape=(header.count, header.element_bytes))
+    parts = [slice(0, _ENDS), slice(-_ENDS, None), slice(header.entry, header.entry + 1)]
     if thorough:
-        starts = range(0, header.count, _BLOCK)
-        blocks = (elements[start : start + _BLOCK] for start in starts)
-    else:
-        blocks = (elements[:_ENDS], elements[-_ENDS:], elements[header.entry : header.entry + 1])
-    seen = 0
-    for block in blocks:
-        rows = np.ascontiguousarray(block)
+        parts = [slice(start, start + _BLOCK) for start in range(0, header.count, _BLOCK)]
+    for part in parts:
+        rows = np.ascontiguousarray(elements[part])
         counts = rows[:, :4].copy().view("<u4")[:, 0] & 0xFFFF  # two flags stand above
         _expect(file, bool((counts <= header.ground_links).all()), "has impossible links")
         links = rows[:, 4 : header.vector_at].copy().view("<u4")
@@ -148,7 +145,6 @@ def _check_ground(file: Path, header: _Header, *, thorough: bool) -> None:
         _expect(file, bool((links[used] < header.count).all()), "has links to nowhere")
         vectors = rows[:, header.vector_at : header.label_at].copy().view("<f4")
         _expect(file, _are_unit(vectors), "has impossible vectors")
-        seen += len(rows)
 
 
 def _are_unit(vectors: npt.NDArray[np.float32]) -> bool:

@@ -24,9 +24,9 @@ _HEADER: Final = struct.Struct("<i6qiI3qdq")
 _BLOCK: Final = 32_768  # elements whose links are looked at together
 _ENDS: Final = 64  # elements at either end that a quick look reads
 
-# Another process may be saving a graph, which takes it a moment.
-_TRIES: Final = 20
-_PAUSE: Final = 0.1  # seconds
+# Another process may be saving a graph, which takes it a moment. Seconds:
+_LONGEST_SAVE: Final = 5.0
+_PAUSE: Final = 0.1
 
 
 class GraphError(Exception):
@@ -62,14 +62,20 @@ def check_files(folder: Path, *, thorough: bool) -> None:
     is_used = (folder / COPY_NAME).exists() or any(folder.glob("*/header.bin"))
     if is_used and not (database.exists() and database.stat().st_size):
         raise GraphError(f"{DATABASE} is gone")
-    for _ in range(0 if thorough else _TRIES):
+    while True:
         try:
-            _check_graphs(folder, thorough=False)
+            _check_graphs(folder, thorough=thorough)
         except GraphError:
+            if thorough or not _is_being_saved(folder):
+                raise
             time.sleep(_PAUSE)
         else:
             return
-    _check_graphs(folder, thorough=thorough)
+
+
+def _is_being_saved(folder: Path) -> bool:
+    saved = [file.stat().st_mtime for file in folder.glob("*/*.bin")]
+    return bool(saved) and 0 <= time.time() - max(saved) < _LONGEST_SAVE
 
 
 def _check_graphs(folder: Path, *, thorough: bool) -> None:

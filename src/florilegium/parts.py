@@ -172,9 +172,7 @@ class Parts:
                 self._index = self._open_to_write(rebuild=rebuild)
             else:
                 self._index = self._open(self._generations.current())
-            # One that is built beside the one in use is for writing alone.
-            in_use = self._opened == self._generations.current()
-            self._generation = self._read_generation() if in_use else None
+            self._note_generation()
         except FlorilegiumError:
             self.close_index()
             raise
@@ -206,7 +204,7 @@ class Parts:
         note_statistics(index)
         if self._opened is not None and self._opened != self._generations.current():
             self._generations.switch(self._opened)
-            self._generation = self._read_generation()
+            self._note_generation()
         self._generations.remove_old()
 
     def _open_to_write(self, *, rebuild: bool) -> Index:
@@ -234,7 +232,7 @@ class Parts:
                 return index
             logger.warning("The vector store in %s has lost records: it is made anew.", folder)
         except IndexOutdatedError as error:
-            logger.warning("%s", error.message)
+            logger.warning("%s It is made anew from the cache.", error.message)
         except IndexMismatchError:
             # Of an index that was begun with other settings, nothing is wanted.
             if folder == self._generations.current():
@@ -284,7 +282,12 @@ class Parts:
         """Let everybody who has this index open know that it has changed."""
         if self._catalog is not None:
             self._catalog.set_fact("generation", str(time.time_ns()))
-            self._generation = self._read_generation()
+            self._note_generation()
+
+    def _note_generation(self) -> None:
+        # An index that is built beside the one in use is for writing alone.
+        in_use = self._opened == self._generations.current()
+        self._generation = self._read_generation() if in_use else None
 
     def _read_generation(self) -> tuple[int, str | None] | None:
         if self._catalog is None:

@@ -267,9 +267,10 @@ class Parts:
             raise IndexOutdatedError(error.message, hint=error.hint) from error
         try:
             cache = EmbeddingCache(self.cache_file)
-        except StoreError:
+        except StoreError as error:
             store.close()
-            raise
+            # Without its cause: a damaged cache is no damage of this index.
+            raise type(error)(error.message, hint=error.hint) from None
         return Index(
             catalog=catalog,
             store=store,

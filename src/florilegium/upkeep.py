@@ -43,7 +43,12 @@ class Upkeep:
         return self._parts.statistics()
 
     def cache_stats(self) -> CacheStats:
-        """Return what is in the embedding cache. Raises IndexNotFoundError when there is none."""
+        """Return what is in the embedding cache.
+
+        Raises:
+            IndexNotFoundError: There is none yet.
+            StoreError: It cannot be read.
+        """
         return read_cache_stats(self._parts.cache_file, manifest=self._parts.manifest())
 
     def prune_cache(self, *, other_encoders: bool = False, dry_run: bool = False) -> CachePruning:
@@ -58,8 +63,9 @@ class Upkeep:
             IndexLockedError: Another process is writing to the index.
             StoreError: The last ingest has not ended, or the cache cannot be written.
         """
-        with writers_lock(self.root / INDEX_FOLDER, doing="florilegium cache prune"):
-            return prune_cache(self._parts.index(), other_encoders=other_encoders, dry_run=dry_run)
+        with writers_lock(self.root / INDEX_FOLDER, doing="pruning the cache"):
+            index = self._parts.index()
+            return prune_cache(index, other_encoders=other_encoders, dry_run=dry_run)
 
     def check(self, *, deep: bool = False) -> list[Check]:
         """Look at each part that this library needs and return what was found.

@@ -12,7 +12,7 @@ import pytest
 from florilegium import Library
 from florilegium.report import IngestReport
 from tests.conftest import FAKES, draw, write_tiny_folder
-from tests.unit.index_state import paths, state_of
+from tests.unit.index_state import State, paths, state_of
 
 STORES = ("memory", "chroma")
 
@@ -127,14 +127,23 @@ def test_nothing_is_encoded_again_when_a_file_of_the_store_is(
 
         assert (file.name, report.encoded, report.failed) == (file.name, 0, ())
         with Library.open(copy) as library:
-            assert state_of(library).vectors == before.vectors
+            assert rounded(state_of(library)) == rounded(before)
+
+
+def rounded(state: State) -> dict[str, dict[str, tuple[float, ...]]]:
+    """Return the vectors of a state; Chroma may compute the length of one a little differently."""
+    return {
+        name: {id_: tuple(round(x, 5) for x in row) for id_, row in rows.items()}
+        for name, rows in state.vectors.items()
+    }
 
 
 def files_of_store(folder: Path) -> list[Path]:
-    """Return the paths in the folder of all files of the store."""
+    """Return the paths in the folder of the files of the store, one of each name."""
     places = [path for path in (folder / ".florilegium").rglob("store") if path.is_dir()]
     files = [file for place in places for file in place.rglob("*") if file.is_file()]
-    return sorted(file.relative_to(folder) for file in files)
+    by_name = {file.name: file.relative_to(folder) for file in files}
+    return sorted(by_name.values())
 
 
 def spoil(file: Path, event: str) -> None:
@@ -175,7 +184,7 @@ def test_nothing_is_encoded_again_for_another_store_and_back(tmp_path: Path) -> 
 
     assert (there.encoded, back.encoded) == (0, 0)
     with Library.open(folder) as library:
-        assert state_of(library).vectors == before.vectors
+        assert rounded(state_of(library)) == rounded(before)
 
 
 def test_nothing_is_encoded_again_by_a_rebuild_after_pruning(folder: Path) -> None:

@@ -174,10 +174,13 @@ class Library(Upkeep):
         Raises:
             FlorilegiumError: As `ingest` does. What was mended by then stays mended.
         """
+
+        def again(*, rebuild: bool) -> IngestReport:
+            guard = Guard(before=self._parts.sources_in_use())
+            return self._ingest(rebuild=rebuild, guard=guard, progress=progress)
+
         folder = self.root / INDEX_FOLDER
         with writers_lock(folder, doing="florilegium doctor --repair", wait=wait, on_wait=on_wait):
-            guard = Guard(before=self._parts.sources_in_use())
-            again = partial(self._ingest, guard=guard, progress=progress)
             return repair(self._parts, folder, ingest=again, tell=tell)
 
     def search(

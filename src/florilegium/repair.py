@@ -238,6 +238,7 @@ class _Repair:
         for collection, ids in differences.orphans.items():
             index.store.delete(collection, ids)
             deleted += len(ids)
+        filled = fill_cache(index)  # before anything is forgotten
         troubled = [one for one in suspects(index) if one.trouble != "uncached"]
         put, lost = _put_again(index, troubled)
         put += _put_back(index, differences.missing, troubled)
@@ -246,7 +247,6 @@ class _Repair:
             self._tell(f"{len(paths)} files are read anew, since nothing else has their vectors.")
         for start in range(0, len(paths), _BATCH):
             _forget(index, paths[start : start + _BATCH])
-        filled = fill_cache(index)
         self._parts.note_change()
         done = {
             "orphans deleted": deleted,

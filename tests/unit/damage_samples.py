@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -47,6 +47,9 @@ WAYS: Final[dict[str, Callable[[Path], None]]] = {
     "cut in half": _cut,
 }
 
+SAVED_FROM: Final = 1080
+"""Sentences of a library whose graph of them Chroma has saved."""
+
 FILES: Final = (
     "embeddings.db",
     "catalog.db",
@@ -64,10 +67,12 @@ FILES: Final = (
 class Broken:
     """A library whose files are to be broken, put back before each test."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(
+        self, folder: Path, *, overrides: Mapping[str, object] = ON_CHROMA, sentences: int = 0
+    ) -> None:
         self.folder = folder / "library"
         self._whole = folder / "whole"
-        self.state = make_library(self.folder)
+        self.state = _make_library(self.folder, overrides=overrides, sentences=sentences)
         shutil.copytree(self.folder, self._whole)
 
     def restore(self) -> None:
@@ -82,9 +87,10 @@ class Broken:
 
     def file(self, name: str) -> Path:
         """Return a file of the index by its name; of graphs, that of the saved one."""
-        graph = next(self.index_folder.rglob(SAVED)).parent
-        near = graph / name
-        return near if near.exists() else next(self.index_folder.rglob(name))
+        saved = next(self.index_folder.rglob(SAVED), None)
+        if saved is not None and (saved.parent / name).exists():
+            return saved.parent / name
+        return next(self.index_folder.rglob(name))
 
     def open(self) -> Library:
         """Open the library anew."""
@@ -97,15 +103,15 @@ class Broken:
             assert state_of(library) == self.state
 
 
-def make_library(folder: Path) -> State:
-    """Ingest the tiny folder with so many sentences that Chroma saves a graph of them."""
+def _make_library(folder: Path, *, overrides: Mapping[str, object], sentences: int) -> State:
     write_tiny_folder(folder)
-    paragraphs = (
-        " ".join(f"Sentence {i} {j} tells of word{(i * 7 + j) % 97}." for j in range(6))
-        for i in range(180)
-    )
-    (folder / "many.txt").write_text("\n\n".join(paragraphs), encoding="utf-8")
-    with Library.create(folder, overrides=ON_CHROMA) as library:
+    if sentences:
+        paragraphs = (
+            " ".join(f"Sentence {i} {j} tells of word{(i * 7 + j) % 97}." for j in range(6))
+            for i in range(sentences // 6)
+        )
+        (folder / "many.txt").write_text("\n\n".join(paragraphs), encoding="utf-8")
+    with Library.create(folder, overrides=overrides) as library:
         library.ingest()
-    with Library.open(folder) as library:
+        library.close()
         return state_of(library)

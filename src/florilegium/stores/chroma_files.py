@@ -22,6 +22,7 @@ SAVED: Final = "index_metadata.pickle"
 
 _HEADER: Final = struct.Struct("<i6qiI3qdq")
 _BLOCK: Final = 32_768  # elements whose links are looked at together
+_MOST: Final = 1 << 40  # elements of any graph, ever
 _ENDS: Final = 64  # elements at either end that a quick look reads
 
 # Another process may be saving a graph, which takes it a moment. Seconds:
@@ -123,7 +124,7 @@ def _read_header(file: Path) -> _Header:
     )
     makes_sense = (
         (version, start) == (1, 0)
-        and 0 <= count <= most <= 1 << 40
+        and 0 <= count <= most <= _MOST
         and 0 < links == upper <= 1 << 12
         and ground == 2 * upper
         and vector_at == 4 * ground + 4
@@ -151,13 +152,16 @@ def _check_ground(file: Path, header: _Header, *, thorough: bool) -> None:
         _expect(file, bool((links[used] < header.count).all()), "has links to nowhere")
         vectors = rows[:, header.vector_at : header.label_at].copy().view("<f4")
         _expect(file, _are_unit(vectors), "has impossible vectors")
+        labels = rows[:, header.label_at :].copy().view("<u8")[:, 0]
+        are_labels = len(np.unique(labels)) == len(labels) and bool((labels < _MOST).all())
+        _expect(file, are_labels, "has impossible labels")
 
 
 def _are_unit(vectors: npt.NDArray[np.float32]) -> bool:
     # The graph holds them at unit length, for the cosine.
     with np.errstate(over="ignore", invalid="ignore"):
         lengths = np.einsum("ij,ij->i", vectors, vectors, dtype=np.float64)
-    return bool(((np.abs(lengths - 1.0) < 1e-3) | (lengths == 0)).all())
+    return bool((np.abs(lengths - 1.0) < 1e-3).all())
 
 
 def _expect_upper_size(file: Path, header: _Header) -> None:

@@ -192,12 +192,13 @@ class EmbeddingCache:
                 for table, condition in conditions.items():
                     cache_upkeep.delete_unused(connection, table, condition)
             cache_upkeep.forget_used(connection)
+        size = sum(size for _, size in counts.values())
         if not dry_run:
             with self._reading() as connection:
-                cache_upkeep.shrink(connection, self._file)
+                cache_upkeep.shrink(connection, self._file, removed=size)
         return CachePruning(
             **{table: count for table, (count, _) in counts.items()},
-            bytes=sum(size for _, size in counts.values()),
+            bytes=size,
             freed_bytes=max(0, before - self._file_bytes()),
         )
 

@@ -197,13 +197,20 @@ def delete_unused(connection: sqlite3.Connection, table: Table, condition: str) 
     connection.execute(f"DELETE FROM {table} WHERE {condition}")  # noqa: S608 - SQL of ours
 
 
-def shrink(connection: sqlite3.Connection, file: Path) -> None:
-    """Make a file smaller if much of it is free. What hinders it is logged."""
-    free = _single(connection, "PRAGMA freelist_count")
-    if _single(connection, "PRAGMA page_size") != PAGE_SIZE:
+def shrink(connection: sqlite3.Connection, file: Path, *, removed: int) -> None:
+    """Make a file smaller if much of it is free. What hinders it is logged.
+
+    Args:
+        connection: The file, opened.
+        file: Where it is.
+        removed: Bytes of rows that were just removed; what they leave is mostly parts of pages.
+    """
+    page = _single(connection, "PRAGMA page_size")
+    if page != PAGE_SIZE:
         repack(connection, file)
         return
-    if _WORTH_REPACKING * free > _single(connection, "PRAGMA page_count"):
+    free = removed + page * _single(connection, "PRAGMA freelist_count")
+    if _WORTH_REPACKING * free > page * _single(connection, "PRAGMA page_count"):
         try:
             connection.execute("VACUUM")
         except sqlite3.Error as error:

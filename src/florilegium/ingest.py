@@ -19,6 +19,7 @@ from florilegium.config import Config
 from florilegium.connect import connect, is_due
 from florilegium.encode import Loaded, encode_items
 from florilegium.entries import Entry
+from florilegium.file_jobs import DirectJobs, FileJobs, JobLoader
 from florilegium.guard import Guard
 from florilegium.index import Index
 from florilegium.intake import Arrived, Failed, Intake, Reader, Unchanged, weigh
@@ -32,7 +33,6 @@ from florilegium.types import Collection, Record, Source
 
 logger = logging.getLogger(__name__)
 
-_MILLION = 1_000_000
 _T = TypeVar("_T")
 
 
@@ -74,6 +74,7 @@ def ingest(
     guard: Guard | None = None,
     progress: Callable[[Progress], None] | None = None,
     threads: int | None = None,
+    jobs: FileJobs | None = None,
 ) -> IngestReport:
     """Make the index agree with the folder `root` and return what was done.
 
@@ -90,6 +91,7 @@ def ingest(
         guard: What may be removed from the index; by default not all of it.
         progress: Called for every file before it is waited for, and when all is done.
         threads: How many read files ahead; by default one per core, at most eight.
+        jobs: Who has the loaders read; by default this process. Closed if the run is ended early.
 
     Raises:
         SourceError: The folder holds no file that any loader reads.
@@ -97,6 +99,8 @@ def ingest(
         EncoderError, StoreError: Encoding or writing failed; nothing half-written is left.
         ConfigError: The chat model is to caption and sees no pictures; all files are in.
     """
+    jobs = jobs or DirectJobs(loaders, config=config.ingest)
+    loaders = [JobLoader(one.suffixes, jobs) for one in loaders]
     report = _ingest_files(
         root,
         index=index,
@@ -105,6 +109,7 @@ def ingest(
         guard=guard or Guard(),
         progress=progress,
         threads=threads,
+        jobs=jobs,
     )
     if report.interrupted:
         return report
@@ -114,6 +119,7 @@ def ingest(
         by_suffix={suffix: one for one in loaders for suffix in one.suffixes},
         open_chat_model=open_chat_model,
         progress=progress,
+        abandon=jobs.close,
     )
     try:
         captioning.run()
@@ -132,6 +138,7 @@ def _ingest_files(
     guard: Guard,
     progress: Callable[[Progress], None] | None,
     threads: int | None,
+    jobs: FileJobs,
 ) -> IngestReport:
     started = time.monotonic()
     hashes = PictureHashes(index)
@@ -154,10 +161,11 @@ def _ingest_files(
             config=config,
             counts=counts,
             tell=_Teller(progress, total=len(plan.to_do)),
-            reader=_reader(root, by_suffix, plan, index=index, config=config),
+            reader=Reader(root, by_suffix, encoder=index.encoder, known=plan.hashes(), jobs=jobs),
             threads=threads,
+            abandon=jobs.close,
         )
-        hashes.complete(by_suffix, threads=threads)
+        hashes.complete(by_suffix, threads=threads, abandon=jobs.close)
     except KeyboardInterrupt:
         recover(index)
         interrupted = True
@@ -167,18 +175,6 @@ def _ingest_files(
     )
     index.catalog.set_failures(report.failed)
     return report
-
-
-def _reader(
-    root: Path, by_suffix: Mapping[str, Loader], plan: Plan, *, index: Index, config: Config
-) -> Reader:
-    return Reader(
-        root,
-        by_suffix,
-        encoder=index.encoder,
-        known=plan.hashes(),
-        max_bytes=int(config.ingest.max_file_megabytes * _MILLION),
-    )
 
 
 def recover(index: Index) -> None:
@@ -213,6 +209,7 @@ def _run(
     counts: _Counts,
     tell: _Teller,
     threads: int | None,
+    abandon: Callable[[], None],
 ) -> None:
     if plan.reload:
         # A run that dies now leaves files of both kinds, unless it was the first.
@@ -223,7 +220,7 @@ def _run(
         index.catalog.set_fact("links", "due")
         _write({}, gone, [], index=index)
         counts.removed += len(gone)
-    with ReadAhead(weigh=weigh, threads=threads) as ahead:
+    with ReadAhead(weigh=weigh, threads=threads, abandon=abandon) as ahead:
         intake = Intake(
             plan.to_do,
             reader=reader,

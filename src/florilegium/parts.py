@@ -24,8 +24,10 @@ from florilegium.errors import (
     IndexOutdatedError,
     StoreError,
 )
+from florilegium.file_jobs import FileJobs
 from florilegium.generations import CACHE, CATALOG, STORE, Generations
 from florilegium.index import Index
+from florilegium.isolation import open_jobs
 from florilegium.learning import describe, forget_names, learn_names, load_names
 from florilegium.protocols import ChatModel, Encoder, Loader, Reranker
 from florilegium.registry import (
@@ -89,6 +91,10 @@ class Parts:
             count_tokens = self.text_encoder().count_tokens
             self._loaders = open_loaders(config=config, count_tokens=count_tokens)
         return self._loaders
+
+    def file_jobs(self) -> FileJobs:
+        """Return who has the loaders read files: this process, or others that end with `close`."""
+        return open_jobs(self.loaders(), config=self._config, cache_folder=user_cache_folder())
 
     def text_encoder(self) -> Encoder:
         """Return the text encoder."""

@@ -299,6 +299,16 @@ def test_the_file_is_smaller_when_much_of_it_was_removed(file: Path, cache: Embe
     other.close()
 
 
+def test_the_file_is_smaller_when_rows_here_and_there_were_removed(cache: EmbeddingCache) -> None:
+    rows = {f"{i:032x}": np.full(256, 1 / 3, dtype=np.float32) for i in range(1000)}
+    cache.put("f", rows)
+
+    pruned = cache.prune([("f", key) for key in list(rows)[::2]], fingerprints=["f"])
+
+    assert pruned.embeddings == 500
+    assert pruned.freed_bytes > 300_000
+
+
 def test_a_file_with_little_free_room_is_left_as_large_as_it_is(cache: EmbeddingCache) -> None:
     rows = {f"{i:032x}": np.full(1024, 1 / 3, dtype=np.float32) for i in range(100, 400)}
     cache.put("f", rows)
@@ -342,7 +352,7 @@ def test_what_hinders_a_smaller_file_is_told_and_undoes_nothing(
     begun.execute("BEGIN IMMEDIATE")
 
     with caplog.at_level(logging.WARNING):
-        cache_upkeep.shrink(cache._connection, file)
+        cache_upkeep.shrink(cache._connection, file, removed=0)
 
     begun.execute("ROLLBACK")
     begun.close()

@@ -198,9 +198,8 @@ class _Repair:
     def _rebuild(self) -> str:
         saved = self._save_vectors()
         count = len(self._parts.sources_in_use())
-        self._tell(
-            f"The index is made anew, with all {count or ''} files of it.".replace("  ", " ")
-        )
+        files = f"{count} files" if count else "files"
+        self._tell(f"The index is made anew beside the damaged one, with all its {files}.")
         report = self.ingest(rebuild=True)
         first = f"{saved} vectors were saved from it; " if saved else ""
         return f"{first}the index was made anew: {report.seen} files, {report.encoded} encoded."

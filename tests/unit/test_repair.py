@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from florilegium import Library
+from florilegium.cache_rows import pack_key
 from florilegium.errors import IndexLockedError
 from florilegium.index import Index
 from florilegium.record_keys import record_keys
@@ -53,10 +54,7 @@ def forget_cached(library: Library, *, modality: Modality | None = None) -> None
     kinds = [modality] if modality else list(Modality)
     items = [item for kind in kinds for item, _ in index.catalog.all_items(kind)]
     keys = {key for some in record_keys(items, index=index).values() for key in some.values()}
-    library.prune_cache  # noqa: B018
     with closing(sqlite3.connect(library.root / ".florilegium" / "embeddings.db")) as cache, cache:
-        from florilegium.cache_rows import pack_key
-
         cache.executemany(
             "DELETE FROM embeddings WHERE key=?", [(pack_key(key.key),) for key in keys]
         )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import TypeVar
 
@@ -112,12 +114,16 @@ def test_making_an_index_anew_is_told_before(broken: Broken) -> None:
 def test_a_broken_library_is_as_it_was_before_it_is_repaired(broken: Broken) -> None:
     broken.file("link_lists.bin").write_bytes(b"nonsense")
 
-    def contents() -> dict[Path, bytes]:
-        return {
-            path: path.read_bytes()
-            for path in broken.index_folder.rglob("*")
-            if path.is_file() and path.suffix in {".db", ".sqlite3", ".bin", ".pickle"}
-        }
+    def contents() -> dict[Path, object]:
+        files = [path for path in broken.index_folder.rglob("*") if path.is_file()]
+        found: dict[Path, object] = {}
+        for path in files:
+            if path.suffix in {".db", ".sqlite3"}:  # opening one may move its log into it
+                with closing(sqlite3.connect(path)) as connection:
+                    found[path] = list(connection.iterdump())
+            elif path.suffix in {".bin", ".pickle"}:
+                found[path] = path.read_bytes()
+        return found
 
     before = contents()
     with broken.open() as library:

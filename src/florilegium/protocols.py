@@ -1,4 +1,4 @@
-"""The five plug-points, and three small ones beside them. Types only, no behaviour.
+"""The five plug-points, and four small ones beside them. Types only, no behaviour.
 
 Each sentence below has a test in `florilegium.testing`.
 """

@@ -9,7 +9,6 @@ from pathlib import Path
 from florilegium.catalog import Catalog
 from florilegium.errors import IndexMismatchError, IndexNotFoundError, IndexOutdatedError
 from florilegium.index import Index
-from florilegium.protocols import SelfChecking
 from florilegium.types import Manifest
 
 
@@ -68,13 +67,7 @@ def _names(manifest: str) -> str:
 
 
 def agrees(index: Index) -> bool:
-    """Return whether catalog and store hold the same records, but for those under way.
-
-    Raises:
-        StoreError: The files of the store are damaged.
-    """
-    if isinstance(index.store, SelfChecking):
-        index.store.check_files()
+    """Return whether catalog and store hold the same records, but for those under way."""
     # Records that are announced and not committed are settled by ingest itself.
     uncertain, records = index.catalog.pending_ids(), index.catalog.record_ids()
     for collection in index.collections:

@@ -73,7 +73,7 @@ class CopiedRecords:
         return self._exact.search(collection.name, embedding, top_k=top_k, within=within)
 
     def ids(self, collection: Collection) -> set[str]:
-        return self._exact.ids(collection.name)
+        return set(self._exact.ids(collection.name))
 
     def close(self) -> None:
         self._exact.close()

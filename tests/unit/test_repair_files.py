@@ -12,7 +12,6 @@ import pytest
 
 from florilegium.errors import StoreError
 from florilegium.report import IngestReport
-from florilegium.stores import chroma_files
 from tests.unit.damage_samples import FILES, SAVED_FROM, WAYS, Broken
 
 Result = TypeVar("Result")
@@ -34,9 +33,8 @@ def saved(tmp_path_factory: pytest.TempPathFactory) -> Broken:
 
 
 @pytest.fixture
-def broken(saved: Broken, monkeypatch: pytest.MonkeyPatch) -> Broken:
+def broken(saved: Broken) -> Broken:
     """Return that library, put back to where it was."""
-    monkeypatch.setattr(chroma_files, "_LONGEST_SAVE", 0.0)  # nobody else writes here
     saved.restore()
     return saved
 

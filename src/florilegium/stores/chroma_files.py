@@ -6,7 +6,6 @@ Chroma's native code trusts a graph, and a damaged one ends the process. Reads; 
 from __future__ import annotations
 
 import struct
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -24,10 +23,6 @@ _HEADER: Final = struct.Struct("<i6qiI3qdq")
 _BLOCK: Final = 32_768  # elements whose links are looked at together
 _MOST: Final = 1 << 40  # elements of any graph, ever
 _ENDS: Final = 64  # elements at either end that a quick look reads
-
-# Another process may be saving a graph, which takes it a moment. Seconds:
-_LONGEST_SAVE: Final = 5.0
-_PAUSE: Final = 0.1
 
 
 class GraphError(Exception):
@@ -47,39 +42,38 @@ class _Header:
     ground_links: int
 
 
-def check_files(folder: Path, *, thorough: bool) -> None:
-    """Look at the database and at every saved graph in the subfolders of `folder`.
-
-    Args:
-        folder: Where Chroma keeps its files; one that it never used is well.
-        thorough: Read the links of all elements, not only of the first and the last, and do not
-            wait for another process that may be writing.
+def check_database(folder: Path) -> None:
+    """See that a folder that was used has its database, so that it is not taken for a new one.
 
     Raises:
-        GraphError: They are damaged, so that a search may crash or miss records.
-        OSError: A file cannot be read.
+        GraphError: It has none any more.
     """
     database = folder / DATABASE
     is_used = (folder / COPY_NAME).exists() or any(folder.glob("*/header.bin"))
     if is_used and not (database.exists() and database.stat().st_size):
         raise GraphError(f"{DATABASE} is gone")
-    while True:
-        try:
-            _check_graphs(folder, thorough=thorough)
-        except GraphError:
-            if thorough or not _is_being_saved(folder):
-                raise
-            time.sleep(_PAUSE)
-        else:
-            return
 
 
-def _is_being_saved(folder: Path) -> bool:
-    saved = [file.stat().st_mtime for file in folder.glob("*/*.bin")]
-    return bool(saved) and 0 <= time.time() - max(saved) < _LONGEST_SAVE
+def are_sound(folder: Path) -> bool:
+    """Return whether the saved graphs in the subfolders look usable, at a quick look."""
+    try:
+        check_graphs(folder, thorough=False)
+    except (GraphError, OSError):
+        return False
+    return True
 
 
-def _check_graphs(folder: Path, *, thorough: bool) -> None:
+def check_graphs(folder: Path, *, thorough: bool) -> None:
+    """Look at every saved graph in the subfolders of `folder`.
+
+    Args:
+        folder: Where Chroma keeps its files; one that it never used is well.
+        thorough: Read the links of all elements, not only of the first and the last.
+
+    Raises:
+        GraphError: A graph is damaged, so that a search may crash or miss records.
+        OSError: A file cannot be read.
+    """
     for saved in sorted(folder.glob(f"*/{SAVED}")):
         try:
             _check_graph(saved.parent, thorough=thorough)

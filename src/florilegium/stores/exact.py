@@ -19,6 +19,7 @@ from typing import Final, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from florilegium.sqlite_file import open_sqlite
 from florilegium.stores.rules import find_rows, rank, select_nearest
 from florilegium.types import Embeddings, Match, Record
 
@@ -84,12 +85,12 @@ class ExactRecords:
         self._sets: dict[tuple[str, AbstractSet[str]], _Table] = {}
         self._owners: dict[str, dict[str, str]] = {}
         self._version = -1
-        self._connection = sqlite3.connect(file, check_same_thread=False, timeout=30)
+        # A page of the usual size holds one embedding and wastes the rest.
+        opened = open_sqlite(file, page_size=16384)
+        self._connection = opened.connection
+        if opened.read_only:
+            return
         try:
-            # A page of the usual size holds one embedding and wastes the rest.
-            self._connection.execute("PRAGMA page_size=16384")
-            self._connection.execute("PRAGMA journal_mode=WAL")
-            self._connection.execute("PRAGMA synchronous=NORMAL")
             self._connection.executescript(_SCHEMA)
         except sqlite3.Error:
             self._connection.close()
@@ -100,6 +101,17 @@ class ExactRecords:
         with self._reading() as run:
             found = run("SELECT 1 FROM collections WHERE name=?", (collection,)).fetchone()
         return found is not None
+
+    def collections(self) -> list[str]:
+        """Return the names of the collections that are here whole."""
+        with self._reading() as run:
+            return [name for (name,) in run("SELECT name FROM collections ORDER BY name")]
+
+    def ids(self, collection: str) -> list[str]:
+        """Return the ids of all records of a collection, in order."""
+        with self._reading() as run:
+            rows = run("SELECT id FROM records WHERE collection=? ORDER BY id", (collection,))
+            return [id_ for (id_,) in rows]
 
     def mark(self, collection: str) -> None:
         """Note that all records of this collection are here."""
@@ -175,13 +187,6 @@ class ExactRecords:
                     return _search_blocks(blocks, query, top_k=top_k, within=within)
                 table = self._tables[collection] = _table(blocks, count=count, dim=len(query))
         return table.search(query, top_k=top_k, within=within)
-
-    def ids(self, collection: str) -> set[str]:
-        """Return all record ids of a collection."""
-        with self._reading() as run:
-            return {
-                id_ for (id_,) in run("SELECT id FROM records WHERE collection=?", (collection,))
-            }
 
     def close(self) -> None:
         """Close the file."""

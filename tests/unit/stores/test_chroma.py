@@ -38,6 +38,7 @@ def record(id_: str, embedding: Embeddings) -> Record:
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[ChromaStore]:
     store = open_store("", folder=tmp_path, manifest=MANIFEST)
+    assert isinstance(store, ChromaStore)
     yield store
     store.close()
 

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import struct
-import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from florilegium.stores.chroma import ChromaStore, open_store
-from florilegium.stores.chroma_files import SAVED, GraphError, check_files
+from florilegium.stores.chroma_files import (
+    SAVED,
+    GraphError,
+    are_sound,
+    check_database,
+    check_graphs,
+)
 from florilegium.types import Collection, Embeddings, Manifest, Modality, Record, Space
 
 MANIFEST = Manifest(schema=1, spaces=(Space(name="s", fingerprint="f", dim=8),))
@@ -64,13 +68,13 @@ def graph_file(folder: Path, name: str) -> Path:
 
 
 def test_a_graph_that_was_changed_often_is_well(folder: Path) -> None:
-    check_files(folder, thorough=True)
-    check_files(folder, thorough=False)
+    check_graphs(folder, thorough=True)
+    check_graphs(folder, thorough=False)
 
 
 def test_a_folder_that_was_never_used_is_well(tmp_path: Path) -> None:
-    check_files(tmp_path, thorough=True)
-    check_files(tmp_path / "none", thorough=False)
+    check_graphs(tmp_path, thorough=True)
+    check_graphs(tmp_path / "none", thorough=False)
 
 
 @pytest.mark.parametrize("number", range(12))
@@ -84,7 +88,7 @@ def test_no_header_of_any_other_meaning_passes(folder: Path, number: int) -> Non
         file.write_bytes(struct.pack("<i6qiI3qdq", *values))
 
     with pytest.raises(GraphError, match=r"header\.bin|data_level0\.bin"):
-        check_files(folder, thorough=False)
+        check_graphs(folder, thorough=False)
 
 
 @pytest.mark.parametrize(
@@ -107,7 +111,7 @@ def test_damage_in_a_graph_is_named(
         stream.write(written)
 
     with pytest.raises(GraphError, match=f"{name} .*{problem}"):
-        check_files(folder, thorough=True)
+        check_graphs(folder, thorough=True)
 
 
 def test_damage_at_any_place_is_found_or_harmless(folder: Path) -> None:
@@ -118,7 +122,7 @@ def test_damage_at_any_place_is_found_or_harmless(folder: Path) -> None:
         at = int(GENERATOR.integers(len(whole) - 64))
         file.write_bytes(whole[:at] + GENERATOR.bytes(64) + whole[at + 64 :])
         try:
-            check_files(folder, thorough=True)
+            check_graphs(folder, thorough=True)
         except GraphError:
             found += 1
 
@@ -130,34 +134,12 @@ def test_a_lost_file_of_a_graph_is_named(folder: Path, name: str) -> None:
     graph_file(folder, name).unlink()
 
     with pytest.raises(GraphError, match=f"{name} is gone"):
-        check_files(folder, thorough=True)
+        check_graphs(folder, thorough=True)
+    assert not are_sound(folder)
 
 
 def test_a_database_that_is_gone_is_not_taken_for_a_new_store(folder: Path) -> None:
     (folder / "chroma.sqlite3").unlink()
 
     with pytest.raises(GraphError, match=r"chroma\.sqlite3 is gone"):
-        check_files(folder, thorough=False)
-
-
-def test_a_graph_that_is_just_being_saved_is_waited_for(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    file = graph_file(folder, "data_level0.bin")
-    whole = file.read_bytes()
-    file.write_bytes(whole[:1000])
-    waited: list[float] = []
-
-    def finish(seconds: float) -> None:
-        waited.append(seconds)
-        file.write_bytes(whole)
-
-    monkeypatch.setattr(time, "sleep", finish)
-    check_files(folder, thorough=False)
-
-    assert len(waited) == 1
-    file.write_bytes(whole[:1000])
-    for old in folder.glob("*/*.bin"):
-        os.utime(old, (1, 1))
-    with pytest.raises(GraphError, match="wrong size"):
-        check_files(folder, thorough=False)
+        check_database(folder)

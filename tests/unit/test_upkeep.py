@@ -20,7 +20,10 @@ def test_what_is_missing_is_found(tiny_library: Library) -> None:
     tiny_library.close()
     (tiny_library.root / ".florilegium" / "index-1" / "catalog.db").unlink()
 
-    assert [check.name for check in tiny_library.check() if not check.ok] == ["index"]
+    assert [check.name for check in tiny_library.check() if not check.ok] == [
+        "index",
+        "files: catalog",
+    ]
 
 
 def test_the_numbers_of_a_library(tiny_library: Library) -> None:

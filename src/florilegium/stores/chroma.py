@@ -27,10 +27,17 @@ from chromadb.errors import ChromaError, NotFoundError
 
 from florilegium.errors import IndexMismatchError, StoreError
 from florilegium.ids import hash_bytes
-from florilegium.protocols import VectorStore
+from florilegium.protocols import SelfChecking, VectorStore
 from florilegium.stores import chroma_rows
+from florilegium.stores.chroma_files import (
+    DATABASE,
+    GraphError,
+    are_sound,
+    check_database,
+    check_graphs,
+)
 from florilegium.stores.chroma_read_only import ReadOnlyChroma, can_only_be_read
-from florilegium.stores.exact import ExactRecords
+from florilegium.stores.exact import COPY_NAME, ExactRecords
 from florilegium.stores.graph_files import GraphFiles
 from florilegium.stores.rules import (
     DAMAGE_HINT,
@@ -46,8 +53,6 @@ from florilegium.types import Collection, Embeddings, Manifest, Match, Record
 logger = logging.getLogger(__name__)
 
 _MANIFEST_NAME = "florilegium-manifest"
-_COPY = "florilegium-records.sqlite3"
-_CHROMA = "chroma.sqlite3"
 
 # Measured in benchmarks/results/store_recall.json. A search looks at as many nodes as the larger
 # of ef_search and the matches asked for, so top_k needs no upper limit.
@@ -68,7 +73,7 @@ _COMPARED = 20_000
 
 # Besides its own errors, Chroma lets these of its parts through: a surrogate in an id is a
 # ValueError, a wrong argument a TypeError, a full disk an OSError.
-_FAILURES = (ChromaError, sqlite3.Error, OSError, RuntimeError, TypeError, ValueError)
+_FAILURES = (ChromaError, GraphError, sqlite3.Error, OSError, RuntimeError, TypeError, ValueError)
 
 
 def open_store(model: str, *, folder: Path, manifest: Manifest) -> ChromaStore | ReadOnlyChroma:
@@ -86,8 +91,8 @@ def open_store(model: str, *, folder: Path, manifest: Manifest) -> ChromaStore |
             hint='Set store.name to "chroma".',
         )
     place = folder / "chroma"
-    if can_only_be_read(place / _CHROMA, copy=place / _COPY):
-        return ReadOnlyChroma(database=place / _CHROMA, copy=place / _COPY, manifest=manifest)
+    if can_only_be_read(place / DATABASE, copy=place / COPY_NAME):
+        return ReadOnlyChroma(database=place / DATABASE, copy=place / COPY_NAME, manifest=manifest)
     return ChromaStore(folder=place, manifest=manifest)
 
 
@@ -103,14 +108,15 @@ class ChromaStore:
         self._exact: ExactRecords | None = None
         with self._wrapped("opened"):
             folder.mkdir(parents=True, exist_ok=True)
-            self._graphs = GraphFiles(folder, is_new=not (folder / _CHROMA).exists())
-            self._is_whole = self._graphs.are_whole()
+            check_database(folder)
+            self._graphs = GraphFiles(folder, is_new=not (folder / DATABASE).exists())
+            self._is_whole = self._graphs.are_whole() and are_sound(folder)
             self._client = _open_client(self._place)
         try:
             with self._wrapped("opened"):
                 self._claim(self._client)
                 self._batch = self._client.get_max_batch_size()
-                self._exact = ExactRecords(folder / _COPY)
+                self._exact = ExactRecords(folder / COPY_NAME)
         except StoreError:
             self.close()
             raise
@@ -191,6 +197,25 @@ class ChromaStore:
             if not self._is_whole:
                 return set(self._copy(collection, found).ids(collection.name))
             return set(found.get(include=[])["ids"])
+
+    def check_files(self) -> None:
+        with self._wrapped("read"):
+            if not self._graphs.are_whole():
+                raise GraphError("its graphs have changed since they were last known to be whole")
+            check_graphs(Path(self._place), thorough=True)
+
+    def unfound(self, collection: Collection, ids: Sequence[str]) -> list[str]:
+        with self._wrapped("searched"):
+            found = self._find(collection)
+            if found is None:
+                return list(ids)
+            missed: list[str] = []
+            for part in self._parts(ids):
+                records = self.get(collection, part)
+                missed += set(part) - {record.id for record in records}
+                if records and self._is_whole:  # else all records are compared
+                    missed += chroma_rows.missed(found, records)
+        return missed
 
     def close(self) -> None:
         client, self._client = self._client, None
@@ -372,3 +397,4 @@ def _chroma_name(collection: Collection) -> str:
 
 
 _: type[VectorStore] = ChromaStore
+_checked: type[SelfChecking] = ChromaStore

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from chromadb.api.models.Collection import Collection as ChromaCollection
@@ -11,6 +11,8 @@ from chromadb.api.models.Collection import Collection as ChromaCollection
 from florilegium.stores.exact import ExactRecords
 from florilegium.stores.rules import rank
 from florilegium.types import Embeddings, Match, Record
+
+_SAME: Final = 1e-3  # cosine distance up to which a match is the record itself or its equal
 
 
 def put(found: ChromaCollection, records: Sequence[Record]) -> None:
@@ -50,3 +52,25 @@ def get(found: ChromaCollection, ids: list[str]) -> list[Record]:
         Record(id=id_, item_id=metadata["item_id"], embedding=np.asarray(row, dtype=np.float32))
         for id_, metadata, row in rows
     ]
+
+
+def missed(found: ChromaCollection, records: Sequence[Record]) -> list[str]:
+    """Return the ids of the records that the graph does not find. Raises what Chroma raises."""
+    # A graph may miss a record here and there; it is wrong only where it holds another vector,
+    # or misses many.
+    rows = np.stack([record.embedding for record in records])
+    result: Any = found.query(query_embeddings=rows, n_results=1, include=["distances"])
+    far = [
+        record
+        for record, distances in zip(records, result["distances"], strict=True)
+        if not distances or distances[0] > _SAME
+    ]
+    if not far or len(far) > max(1, len(records) // 20):
+        return [record.id for record in far]
+    held = {record.id: record.embedding for record in get(found, [one.id for one in far])}
+    return [one.id for one in far if one.id not in held or _differ(held[one.id], one.embedding)]
+
+
+def _differ(one: Embeddings, other: Embeddings) -> bool:
+    lengths = float(np.linalg.norm(one)) * float(np.linalg.norm(other))
+    return not abs(float(one @ other) - lengths) <= _SAME * max(lengths, 1e-9)

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +22,9 @@ import numpy.typing as npt
 from florilegium.sqlite_file import open_sqlite
 from florilegium.stores.rules import find_rows, rank, select_nearest
 from florilegium.types import Embeddings, Match, Record
+
+COPY_NAME: Final = "florilegium-records.sqlite3"
+"""How such a file is called, so that its records are found when its store cannot be opened."""
 
 _MOST_BYTES = 512_000_000  # embeddings of a collection that are kept in memory
 _VARIABLES = 500  # SQLite allows at least 999 variables in one statement

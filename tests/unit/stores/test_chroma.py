@@ -258,7 +258,7 @@ def test_damaged_exact_records_are_an_error_of_ours(store: ChromaStore, tmp_path
     with pytest.raises(StoreError, match="not a database") as caught:
         open_store("", folder=tmp_path, manifest=MANIFEST)
 
-    assert "ingest --rebuild" in (caught.value.hint or "")
+    assert "doctor --repair" in (caught.value.hint or "")
     assert str(tmp_path / "chroma") not in SharedSystemClient._identifier_to_system
 
 

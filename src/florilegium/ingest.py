@@ -19,7 +19,7 @@ from florilegium.config import Config
 from florilegium.connect import connect, is_due
 from florilegium.encode import Loaded, encode_items
 from florilegium.entries import Entry
-from florilegium.file_jobs import DirectJobs, FileJobs, JobLoader
+from florilegium.file_jobs import DirectJobs, FileJobs, JobLoader, by_suffix
 from florilegium.guard import Guard
 from florilegium.index import Index
 from florilegium.intake import Arrived, Failed, Intake, Reader, Unchanged, weigh
@@ -99,7 +99,7 @@ def ingest(
         EncoderError, StoreError: Encoding or writing failed; nothing half-written is left.
         ConfigError: The chat model is to caption and sees no pictures; all files are in.
     """
-    jobs = jobs or DirectJobs(loaders, config=config.ingest)
+    jobs = jobs or DirectJobs(by_suffix(loaders).get, config=config.ingest)
     loaders = [JobLoader(one.suffixes, jobs) for one in loaders]
     report = _ingest_files(
         root,

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         Token,
         Turn,
     )
+    from florilegium.cache_upkeep import CachePruning, CacheStats, EncoderStats
     from florilegium.checks import Check
     from florilegium.errors import (
         ChatError,
@@ -68,6 +69,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Answer",
+    "CachePruning",
+    "CacheStats",
     "Candidate",
     "ChatError",
     "ChatRejectedError",
@@ -80,6 +83,7 @@ __all__ = [
     "Contribution",
     "DirectionResult",
     "EncoderError",
+    "EncoderStats",
     "EvaluationReport",
     "Event",
     "Explanation",
@@ -165,6 +169,7 @@ _HOMES = {
         "UnsupportedInputError",
         "WeightsNotFoundError",
     ),
+    "florilegium.cache_upkeep": ("CachePruning", "CacheStats", "EncoderStats"),
     "florilegium.checks": ("Check",),
     "florilegium.evaluation": ("evaluate",),
     "florilegium.evaluation_report": ("DirectionResult", "EvaluationReport", "QueryResult"),

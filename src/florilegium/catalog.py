@@ -22,6 +22,7 @@ from florilegium.filters import Filter
 from florilegium.matching import matching_statement
 from florilegium.migrations import SCHEMA_VERSION, migrate
 from florilegium.report import FailedFile
+from florilegium.sqlite_file import open_sqlite
 from florilegium.types import Collection, Item, Link, Modality, Part, Reference, Source, Span
 
 _ITEM = (
@@ -41,17 +42,17 @@ class Catalog:
         self._counts: dict[str, int] = {}
         self._counted: tuple[int, int] | None = None
         try:
-            self._connection = sqlite3.connect(file, check_same_thread=False, timeout=30)
+            # What was announced must be on the disk before the store changes.
+            opened = open_sqlite(file)
         except sqlite3.Error as error:
             raise self._failed(error) from error
+        self._connection = opened.connection
         try:
-            self._connection.execute("PRAGMA journal_mode=WAL")
-            # What was announced must be on the disk before the store changes.
-            self._connection.execute("PRAGMA synchronous=FULL")
             migrate(self._connection, place=str(file))
-            self._connection.executescript(SCHEMA + word_index.SCHEMA + field_rows.SCHEMA)
-            self._connection.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
-            self._connection.commit()
+            if not opened.read_only:
+                self._connection.executescript(SCHEMA + word_index.SCHEMA + field_rows.SCHEMA)
+                self._connection.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
+                self._connection.commit()
         except sqlite3.Error as error:
             self._connection.close()
             raise self._failed(error) from error

@@ -4,22 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
-from functools import partial
 from pathlib import Path
 from typing import Self
 
 from PIL import Image
 
 from florilegium.answers import Answer, Event, Finished, Turn
-from florilegium.asking import Found, Wanted
-from florilegium.chat import Tools, answer_events
 from florilegium.config import (
     CONFIG_NAME,
     INDEX_FOLDER,
     load_settings,
     write_settings,
 )
-from florilegium.courtesy import courteous, going_first
+from florilegium.courtesy import courteous
 from florilegium.errors import (
     ConfigError,
     FlorilegiumError,
@@ -31,11 +28,12 @@ from florilegium.filters import Filter
 from florilegium.guard import Guard, Removal
 from florilegium.index import Index
 from florilegium.ingest import ingest
-from florilegium.inputs import ImageLike, make_query, read_picture
+from florilegium.inputs import ImageLike, make_query
 from florilegium.locking import Holder, writers_lock
+from florilegium.querying import answer, max_pixels, search
 from florilegium.report import IngestReport, Progress
-from florilegium.retrieve import Explanation, SearchOptions, retrieve
-from florilegium.types import Hit, Item, Modality, Query
+from florilegium.retrieve import Explanation
+from florilegium.types import Hit, Item, Modality
 from florilegium.upkeep import Upkeep
 
 
@@ -199,9 +197,9 @@ class Library(Upkeep):
             image=image,
             modality=modality,
             top_k=self.settings.config.retrieval.top_k if top_k is None else top_k,
-            max_pixels=self._max_pixels,
+            max_pixels=max_pixels(self.settings.config),
         )
-        return self._retrieve(query, where=where)
+        return search(query, parts=self._parts, config=self.settings.config, where=where)
 
     def ask(
         self,
@@ -245,7 +243,18 @@ class Library(Upkeep):
 
         Failed comes where the chat model failed: before the tokens that stand in, or after its own.
         """
-        return self._events(question, image=image, history=history, quote=quote, where=where)
+        return answer(
+            question,
+            image=image,
+            history=history,
+            quote=quote,
+            where=where,
+            parts=self._parts,
+            config=self.settings.config,
+            threshold=self.threshold,
+            open_image=self.read_image,
+            folder=self.root / INDEX_FOLDER,
+        )
 
     @property
     def index(self) -> Index:
@@ -281,71 +290,6 @@ class Library(Upkeep):
         self.close()
 
     # -- wiring --
-
-    def _retrieve(self, query: Query, *, where: Filter | None) -> Explanation:
-        config = self.settings.config
-        options = SearchOptions(
-            candidates=config.retrieval.candidates,
-            method=config.retrieval.fusion,
-            reranker=self._parts.reranker(),
-            reranked=config.rerank.top_k,
-            learnt=self._parts.learnt_names(),
-        )
-        try:
-            return retrieve(query, index=self._parts.index(), options=options, where=where)
-        except StoreError:
-            # A new index may have taken the place of this one meanwhile.
-            if not self._parts.is_stale():
-                raise
-        return retrieve(query, index=self._parts.index(), options=options, where=where)
-
-    def _events(
-        self,
-        question: str,
-        *,
-        image: ImageLike | None,
-        history: Sequence[Turn],
-        quote: bool,
-        where: Filter | None,
-    ) -> Iterator[Event]:
-        limit = {"min_confidence": self.threshold().value}
-        yield from answer_events(
-            question,
-            image=None if image is None else read_picture(image, max_pixels=self._max_pixels),
-            history=history,
-            tools=Tools(
-                search=partial(self._find, where=where),
-                chat_model=self._parts.quoting_model() if quote else self._parts.chat_model(),
-                fallback=self._parts.quoting_model,
-                open_image=self.read_image,
-                going_first=partial(going_first, self.root / INDEX_FOLDER),
-                config=self.settings.config.chat.model_copy(update=limit),
-            ),
-        )
-
-    def _find(self, wanted: Wanted, *, where: Filter | None) -> Found:
-        config, picture = self.settings.config, wanted.picture
-        explanation = self._retrieve(
-            Query(
-                text=wanted.text,
-                pictures=(picture,) if picture else (),
-                about=wanted.about,
-                about_picture=wanted.about_picture,
-                top_k=max(config.chat.max_sources, config.retrieval.top_k),
-            ),
-            where=where,
-        )
-        return Found(
-            hits=explanation.hits,
-            evidence=explanation.evidence,
-            searched=wanted.text,
-            candidates=explanation.candidates,
-            is_known=explanation.is_known,
-        )
-
-    @property
-    def _max_pixels(self) -> int:
-        return int(self.settings.config.ingest.max_image_megapixels * 1_000_000)
 
     def _ingest(
         self, *, rebuild: bool, guard: Guard, progress: Callable[[Progress], None] | None

@@ -80,6 +80,11 @@ class Parts:
         self._quoting_model: ChatModel | None = None
         self._reranker: Reranker | None = None
 
+    @property
+    def cache_file(self) -> Path:
+        """Return where the embedding cache is, or will be."""
+        return self._folder / _CACHE
+
     def loaders(self) -> list[Loader]:
         """Return all loaders."""
         if self._loaders is None:
@@ -268,10 +273,11 @@ class Parts:
             # The catalog is right, so this store is left over from another index.
             raise IndexOutdatedError(error.message, hint=error.hint) from error
         try:
-            cache = EmbeddingCache(self._folder / _CACHE)
-        except StoreError:
+            cache = EmbeddingCache(self.cache_file)
+        except StoreError as error:
             store.close()
-            raise
+            # Without its cause: a damaged cache is no damage of this index.
+            raise type(error)(error.message, hint=error.hint) from None
         return Index(
             catalog=catalog,
             store=store,

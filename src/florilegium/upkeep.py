@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from florilegium.cache_upkeep import CachePruning, CacheStats
 from florilegium.checks import Check, attempt, check_reranker, try_chat_model, try_encoder
 from florilegium.config import INDEX_FOLDER, Settings
 from florilegium.gate_file import read_gate
+from florilegium.locking import writers_lock
 from florilegium.parts import Parts, Statistics
+from florilegium.pruning import prune_cache, read_cache_stats
 from florilegium.thresholds import Threshold, choose_threshold
 
 
@@ -35,6 +38,31 @@ class Upkeep:
     def statistics(self) -> Statistics:
         """Return how much is in the index. Raises IndexNotFoundError when there is none."""
         return self._parts.statistics()
+
+    def cache_stats(self) -> CacheStats:
+        """Return what is in the embedding cache.
+
+        Raises:
+            IndexNotFoundError: There is none yet.
+            StoreError: It cannot be read.
+        """
+        return read_cache_stats(self._parts.cache_file, manifest=self._parts.manifest())
+
+    def prune_cache(self, *, other_encoders: bool = False, dry_run: bool = False) -> CachePruning:
+        """Remove from the embedding cache what no file of the library uses now.
+
+        Args:
+            other_encoders: Remove the vectors of encoders that are not configured too.
+            dry_run: Count, and remove nothing.
+
+        Raises:
+            IndexNotFoundError: Nothing was ingested yet.
+            IndexLockedError: Another process is writing to the index.
+            StoreError: The last ingest has not ended, or the cache cannot be written.
+        """
+        with writers_lock(self.root / INDEX_FOLDER, doing="pruning the cache"):
+            index = self._parts.index()
+            return prune_cache(index, other_encoders=other_encoders, dry_run=dry_run)
 
     def check(self) -> list[Check]:
         """Look at each part that this library needs and return what was found."""

@@ -140,7 +140,7 @@ def test_a_search_whose_index_went_away_is_done_again(
             raise StoreError("gone")
         return real(*arguments, **options)
 
-    monkeypatch.setattr("florilegium.library.retrieve", fail_once)
+    monkeypatch.setattr("florilegium.querying.retrieve", fail_once)
 
     assert paths(library.search("red square")) == wanted
     assert calls > 1
@@ -155,7 +155,7 @@ def test_an_error_of_an_index_that_is_still_there_is_raised(
     def fail(*_: Any, **__: Any) -> Any:
         raise StoreError("broken")
 
-    monkeypatch.setattr("florilegium.library.retrieve", fail)
+    monkeypatch.setattr("florilegium.querying.retrieve", fail)
     with pytest.raises(StoreError, match="broken"):
         library.search("red square")
     library.close()

@@ -197,7 +197,8 @@ class MemoryStore:
 
 
 def _load(file: Path) -> _Table:
-    with np.load(file, allow_pickle=False) as arrays:
+    # Opened here, since numpy leaves a file open that it finds to be damaged.
+    with file.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
         ids, item_ids = json.loads(arrays["names"].tobytes())
         embeddings: Embeddings = arrays["embeddings"]
     if not len(ids) == len(item_ids) == len(embeddings):

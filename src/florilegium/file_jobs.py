@@ -99,7 +99,7 @@ class DirectJobs:
         return loader
 
 
-def by_suffix(loaders: Sequence[Loader]) -> Mapping[str, Loader]:
+def loaders_by_suffix(loaders: Sequence[Loader]) -> Mapping[str, Loader]:
     """Return who reads files of which suffix; of several the last does."""
     return {suffix: one for one in loaders for suffix in one.suffixes}
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import resource
 import sys
 import threading
 import time
@@ -117,7 +116,6 @@ def ingest(folder: Path, *, settings: dict[str, object]) -> dict[str, Any]:
         seconds = time.perf_counter() - started
         end = memory()
         records = sum(map(len, library.index.catalog.record_ids().values()))
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / MILLION
     changed = report.added + report.updated
     return {
         "added": report.added,
@@ -137,7 +135,7 @@ def ingest(folder: Path, *, settings: dict[str, object]) -> dict[str, Any]:
         "files/s": round(changed / seconds, 1) if changed else None,
         "memory MB by files": curve,
         "memory MB at the end": end,
-        "memory MB, peak": round(peak, 1),
+        "memory MB, most seen": max([end, *(megabytes for _, megabytes in curve)]),
         "MB per 1,000 files": slope(curve) if len(curve) > WARM else None,
     }
 

@@ -15,6 +15,7 @@ from typing import Any
 from scripts import (
     cache_numbers,
     gpu_numbers,
+    kill_numbers,
     resource_numbers,
     retrieval_numbers,
     search_numbers,
@@ -350,6 +351,7 @@ def adapted_table() -> str:
 TABLES = {
     **cache_numbers.TABLES,
     **gpu_numbers.TABLES,
+    **kill_numbers.TABLES,
     **resource_numbers.TABLES,
     **retrieval_numbers.TABLES,
     **search_numbers.TABLES,

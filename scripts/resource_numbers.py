@@ -21,7 +21,7 @@ HEADS = (
     "in the store's lists",
     "encoder calls",
     "pictures decoded",
-    "peak memory",
+    "most memory",
 )
 POINTS = 6
 
@@ -56,7 +56,7 @@ def run_row(label: str, files: int, one: dict[str, Any]) -> str:
         f"{one['seconds of the store listing its records']:.2f}",
         f"{images} of pictures, {texts} of texts" if images + texts else "0",
         f"{one['pictures decoded']}",
-        f"{one['memory MB, peak']:.0f} MB",
+        f"{one['memory MB, most seen']:.0f} MB",
     )
     return f"| {label} | {' | '.join(cells)} |"
 

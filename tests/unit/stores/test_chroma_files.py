@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from florilegium.stores.chroma import ChromaStore
+from florilegium.stores.chroma import ChromaStore, open_store
 from florilegium.stores.chroma_files import (
     SAVED,
     GraphError,
@@ -48,7 +48,8 @@ def fill(store: ChromaStore) -> None:
 def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the folder of a closed store with a saved graph, found to be well."""
     folder = tmp_path_factory.mktemp("filled")
-    store = ChromaStore(folder=folder / "chroma", manifest=MANIFEST)
+    store = open_store("", folder=folder, manifest=MANIFEST)
+    assert isinstance(store, ChromaStore)
     fill(store)
     store.check_files()
     assert store.unfound(IMAGES, sorted(store.ids(IMAGES))) == []

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
         ContextExceededError,
         EncoderError,
         FileTooLargeError,
+        FileTooSlowError,
         FlorilegiumError,
         IndexLockedError,
         IndexMismatchError,
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
         UnsupportedFileError,
         UnsupportedInputError,
         WeightsNotFoundError,
+        WorkerError,
     )
     from florilegium.evaluation import evaluate
     from florilegium.evaluation_report import DirectionResult, EvaluationReport, QueryResult
@@ -91,6 +93,7 @@ __all__ = [
     "FailedFile",
     "Failure",
     "FileTooLargeError",
+    "FileTooSlowError",
     "Filter",
     "Finished",
     "FlorilegiumError",
@@ -133,6 +136,7 @@ __all__ = [
     "UnsupportedFileError",
     "UnsupportedInputError",
     "WeightsNotFoundError",
+    "WorkerError",
     "evaluate",
     "make_query",
     "read_queries",
@@ -148,6 +152,7 @@ _HOMES = {
         "ContextExceededError",
         "EncoderError",
         "FileTooLargeError",
+        "FileTooSlowError",
         "FlorilegiumError",
         "IndexLockedError",
         "IndexMismatchError",
@@ -168,6 +173,7 @@ _HOMES = {
         "UnsupportedFileError",
         "UnsupportedInputError",
         "WeightsNotFoundError",
+        "WorkerError",
     ),
     "florilegium.cache_upkeep": ("CachePruning", "CacheStats", "EncoderStats"),
     "florilegium.checks": ("Check",),

@@ -42,7 +42,6 @@ class Catalog:
         self._counts: dict[str, int] = {}
         self._counted: tuple[int, int] | None = None
         try:
-            # What was announced must be on the disk before the store changes.
             opened = open_sqlite(file)
         except sqlite3.Error as error:
             raise self._failed(error) from error

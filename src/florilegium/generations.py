@@ -15,6 +15,7 @@ from florilegium.errors import StoreError
 
 CATALOG: Final = "catalog.db"
 STORE: Final = "store"
+CACHE: Final = "embeddings.db"
 CURRENT: Final = "current"
 
 _NAME = re.compile(r"index-([1-9][0-9]{0,8})")

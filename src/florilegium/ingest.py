@@ -19,7 +19,7 @@ from florilegium.config import Config
 from florilegium.connect import connect, is_due
 from florilegium.encode import Loaded, encode_items
 from florilegium.entries import Entry
-from florilegium.file_jobs import DirectJobs, FileJobs, JobLoader
+from florilegium.file_jobs import DirectJobs, FileJobs, JobLoader, loaders_by_suffix
 from florilegium.guard import Guard
 from florilegium.index import Index
 from florilegium.intake import Arrived, Failed, Intake, Reader, Unchanged, weigh
@@ -101,7 +101,7 @@ def ingest(
         EncoderError, StoreError: Encoding or writing failed; nothing half-written is left.
         ConfigError: The chat model is to caption and sees no pictures; all files are in.
     """
-    jobs = jobs or DirectJobs(loaders, config=config.ingest)
+    jobs = jobs or DirectJobs(loaders_by_suffix(loaders).get, config=config.ingest)
     loaders = [JobLoader(one.suffixes, jobs) for one in loaders]
     report = _ingest_files(
         root,
@@ -118,11 +118,15 @@ def ingest(
     captioning = Captioning(
         index=index,
         config=config,
-        by_suffix={suffix: one for one in loaders for suffix in one.suffixes},
+        by_suffix=loaders_by_suffix(loaders),
         open_chat_model=open_chat_model,
         progress=progress,
         abandon=jobs.close,
     )
+    return _caption(report, captioning, index=index)
+
+
+def _caption(report: IngestReport, captioning: Captioning, *, index: Index) -> IngestReport:
     try:
         captioning.run()
     except KeyboardInterrupt:

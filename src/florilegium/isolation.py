@@ -21,7 +21,7 @@ from florilegium.errors import (
     UnreadableFileError,
     WorkerError,
 )
-from florilegium.file_jobs import DirectJobs, FileJobs
+from florilegium.file_jobs import DirectJobs, FileJobs, loaders_by_suffix
 from florilegium.protocols import Loader
 from florilegium.types import Description, Item, Source
 from florilegium.worker_messages import (
@@ -66,7 +66,7 @@ def open_jobs(loaders: Sequence[Loader], *, config: Config, cache_folder: Path) 
         cache_folder: Where the text encoder may keep files that can be made again.
     """
     if not config.ingest.isolate:
-        return DirectJobs(loaders, config=config.ingest)
+        return DirectJobs(loaders_by_suffix(loaders).get, config=config.ingest)
     return IsolatedJobs(
         ingest=config.ingest, text_encoder=config.text_encoder, cache_folder=cache_folder
     )

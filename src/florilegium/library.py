@@ -31,6 +31,7 @@ from florilegium.ingest import ingest
 from florilegium.inputs import ImageLike, make_query
 from florilegium.locking import Holder, writers_lock
 from florilegium.querying import answer, max_pixels, search
+from florilegium.repair import RepairReport, repair
 from florilegium.report import IngestReport, Progress
 from florilegium.retrieve import Explanation
 from florilegium.types import Hit, Item, Modality
@@ -154,6 +155,34 @@ class Library(Upkeep):
                 before=self._parts.sources_in_use(), allow_empty=allow_empty, confirm=confirm
             )
             return self._ingest(rebuild=rebuild, guard=guard, progress=progress)
+
+    def repair(
+        self,
+        *,
+        wait: float = 0.0,
+        on_wait: Callable[[Holder | None], None] | None = None,
+        progress: Callable[[Progress], None] | None = None,
+        tell: Callable[[str], None] | None = None,
+    ) -> RepairReport:
+        """Mend what a deep `inspect` finds, and make the index agree with the folder.
+
+        Args:
+            wait: As for `ingest`.
+            on_wait: As for `ingest`.
+            progress: As for `ingest`.
+            tell: Told in a sentence before more than a tenth of the library is done anew.
+
+        Raises:
+            FlorilegiumError: As `ingest` does. What was mended by then stays mended.
+        """
+
+        def again(*, rebuild: bool) -> IngestReport:
+            guard = Guard(before=self._parts.sources_in_use())
+            return self._ingest(rebuild=rebuild, guard=guard, progress=progress)
+
+        folder = self.root / INDEX_FOLDER
+        with writers_lock(folder, doing="florilegium doctor --repair", wait=wait, on_wait=on_wait):
+            return repair(self._parts, folder, ingest=again, tell=tell)
 
     def search(
         self,

@@ -25,7 +25,7 @@ from florilegium.errors import (
     StoreError,
 )
 from florilegium.file_jobs import FileJobs
-from florilegium.generations import CATALOG, STORE, Generations
+from florilegium.generations import CACHE, CATALOG, STORE, Generations
 from florilegium.index import Index
 from florilegium.isolation import open_jobs
 from florilegium.learning import describe, forget_names, learn_names, load_names
@@ -45,7 +45,6 @@ logger = logging.getLogger(__name__)
 QUOTING_CHAT_MODEL = "extractive"
 """What answers when the configured chat model is out of reach."""
 
-_CACHE = "embeddings.db"
 _RECORDS = 2  # raised when the same files give other records than before
 
 
@@ -83,7 +82,7 @@ class Parts:
     @property
     def cache_file(self) -> Path:
         """Return where the embedding cache is, or will be."""
-        return self._folder / _CACHE
+        return self._folder / CACHE
 
     def loaders(self) -> list[Loader]:
         """Return all loaders."""

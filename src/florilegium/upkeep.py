@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 from florilegium.cache_upkeep import CachePruning, CacheStats
 from florilegium.checks import Check, attempt, check_reranker, try_chat_model, try_encoder
 from florilegium.config import INDEX_FOLDER, Settings
 from florilegium.gate_file import read_gate
+from florilegium.inspection import Finding, check_files, inspect
 from florilegium.locking import writers_lock
 from florilegium.parts import Parts, Statistics
 from florilegium.pruning import prune_cache, read_cache_stats
+from florilegium.sqlite_file import is_read_only
 from florilegium.thresholds import Threshold, choose_threshold
 
 
@@ -64,8 +67,12 @@ class Upkeep:
             index = self._parts.index()
             return prune_cache(index, other_encoders=other_encoders, dry_run=dry_run)
 
-    def check(self) -> list[Check]:
-        """Look at each part that this library needs and return what was found."""
+    def check(self, *, deep: bool = False) -> list[Check]:
+        """Look at each part that this library needs and return what was found.
+
+        Args:
+            deep: Read every vector of the index and every row of the cache, instead of samples.
+        """
         parts, config = self._parts, self.settings.config
         room = config.chat.max_tokens
         return [
@@ -73,6 +80,22 @@ class Upkeep:
             attempt("text encoder", lambda: try_encoder(parts.text_encoder())),
             attempt("image-text encoder", lambda: try_encoder(parts.encoder())),
             attempt("index", parts.describe_index),
+            *check_files(partial(self.inspect, deep=deep)),
             attempt("chat model", lambda: try_chat_model(parts.chat_model(), max_tokens=room)),
             *check_reranker(parts.reranker),
         ]
+
+    def inspect(self, *, deep: bool = False) -> list[Finding]:
+        """Compare catalog, vector store and cache, and return what is wrong; nothing is changed.
+
+        Args:
+            deep: Read every vector of the index and every row of the cache, instead of samples.
+
+        Raises:
+            IndexLockedError: Another process is writing, so that nothing can be compared.
+        """
+        folder = self.root / INDEX_FOLDER
+        if is_read_only(folder):  # then nobody writes to it
+            return inspect(self._parts, folder, deep=deep)
+        with writers_lock(folder, doing="florilegium doctor"):
+            return inspect(self._parts, folder, deep=deep)

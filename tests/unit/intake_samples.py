@@ -10,7 +10,7 @@ from PIL import Image
 
 from florilegium.config_sections import IngestConfig
 from florilegium.errors import UnreadableFileError
-from florilegium.file_jobs import DirectJobs
+from florilegium.file_jobs import DirectJobs, loaders_by_suffix
 from florilegium.ids import item_id
 from florilegium.intake import Arrived, Intake, Reader, weigh
 from florilegium.protocols import Loader
@@ -124,7 +124,7 @@ class Folder:
             self.by_suffix,
             encoder=self.encoder,
             known=known or {},
-            jobs=DirectJobs([], config=IngestConfig()),
+            jobs=DirectJobs(loaders_by_suffix([]).get, config=IngestConfig()),
         )
         with ReadAhead(weigh=weigh, threads=2) as ahead:
             intake = Intake(

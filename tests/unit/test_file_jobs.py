@@ -16,7 +16,7 @@ from florilegium.errors import (
     UnsupportedFileError,
     WeightsNotFoundError,
 )
-from florilegium.file_jobs import DirectJobs, JobLoader
+from florilegium.file_jobs import DirectJobs, JobLoader, loaders_by_suffix
 from florilegium.ids import hash_bytes
 from florilegium.types import Item, Modality, Source
 from tests.unit import trap_loader
@@ -25,7 +25,9 @@ from tests.unit.trap_loader import TrapLoader
 
 @pytest.fixture
 def jobs() -> DirectJobs:
-    return DirectJobs([TrapLoader()], config=IngestConfig(max_file_megabytes=0.001))
+    return DirectJobs(
+        loaders_by_suffix([TrapLoader()]).get, config=IngestConfig(max_file_megabytes=0.001)
+    )
 
 
 def source_of(folder: Path, text: str, name: str = "a.trap") -> Source:
@@ -51,9 +53,11 @@ def test_a_file_up_to_the_larger_limit_is_hashed(tmp_path: Path) -> None:
     small = {"max_text_megabytes": 0.001, "max_file_megabytes": 0.001}
     for limits in ({"max_text_megabytes": 0.002}, {"max_file_megabytes": 0.002}):
         config = IngestConfig.model_validate(small | limits)
-        assert DirectJobs([], config=config).hash(tmp_path, "a.trap")
+        assert DirectJobs(loaders_by_suffix([]).get, config=config).hash(tmp_path, "a.trap")
     with pytest.raises(FileTooLargeError, match="has 1500 bytes, more than the limit of 1000"):
-        DirectJobs([], config=IngestConfig.model_validate(small)).hash(tmp_path, "a.trap")
+        DirectJobs(loaders_by_suffix([]).get, config=IngestConfig.model_validate(small)).hash(
+            tmp_path, "a.trap"
+        )
 
 
 def test_a_sidecar_is_described_within_the_limit(jobs: DirectJobs, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from florilegium import worker
 from florilegium.config import TextEncoderConfig
 from florilegium.config_sections import IngestConfig
 from florilegium.errors import SourceError, UnreadableFileError
-from florilegium.file_jobs import DirectJobs, FileJobs
+from florilegium.file_jobs import DirectJobs, FileJobs, loaders_by_suffix
 from florilegium.ids import hash_file
 from florilegium.isolation import IsolatedJobs
 from florilegium.registry import open_loaders
@@ -39,7 +39,7 @@ def isolated() -> Iterator[IsolatedJobs]:
 def direct() -> DirectJobs:
     config = IngestConfig(chunk_tokens=32)
     loaders = open_loaders(config=config, count_tokens=FakeEncoder(dim=32).count_tokens)
-    return DirectJobs(loaders, config=config)
+    return DirectJobs(loaders_by_suffix(loaders).get, config=config)
 
 
 def attempt(do: Callable[[], tuple[Item, ...]]) -> tuple[Item, ...] | tuple[str, ...]:
@@ -87,7 +87,7 @@ def test_a_worker_reads_sidecars(isolated: IsolatedJobs, tmp_path: Path) -> None
     (tmp_path / "rose.json").write_text('{"caption": "a \\ud800 rose"}', encoding="utf-8")
     source = Source(root=tmp_path, path="rose.json", size=1, modified_ns=0, content_hash="")
 
-    jobs = DirectJobs([], config=IngestConfig())
+    jobs = DirectJobs(loaders_by_suffix([]).get, config=IngestConfig())
 
     assert isolated.describe(source) == jobs.describe(source)
     (tmp_path / "rose.json").write_text("{", encoding="utf-8")

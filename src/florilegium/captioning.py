@@ -76,6 +76,7 @@ class Captioning:
         by_suffix: Mapping[str, Loader],
         open_chat_model: Callable[[], ChatModel],
         progress: Callable[[Progress], None] | None = None,
+        abandon: Callable[[], None] | None = None,
     ) -> None:
         """Keep what is needed; nothing is read or asked yet.
 
@@ -85,12 +86,14 @@ class Captioning:
             by_suffix: Who reads pictures.
             open_chat_model: Gives the chat model, if it is needed.
             progress: Called before each picture is waited for.
+            abandon: Called if the stage ends while loaders read.
         """
         self._index = index
         self._config = config
         self._by_suffix = by_suffix
         self._open_chat_model = open_chat_model
         self._progress = progress
+        self._abandon = abandon
         self._recipe = caption_recipe(config.ingest, config.chat) or ""
         self._stopping = threading.Event()
         self._started = time.monotonic()
@@ -202,7 +205,9 @@ class Captioning:
             yield ((one, self._attempt(one, chat_model)) for one in due)
             return
         parallel = self._config.ingest.caption_parallel
-        with ReadAhead[tuple[_Due, Outcome]](weigh=lambda _: 0, threads=parallel) as ahead:
+        with ReadAhead[tuple[_Due, Outcome]](
+            weigh=lambda _: 0, threads=parallel, abandon=self._abandon
+        ) as ahead:
             for one in due:
                 pixels = (one.item.width or 0) * (one.item.height or 0)
                 ahead.submit(

@@ -65,6 +65,24 @@ class IngestConfig(Section):
         ("**/.git/**", "**/node_modules/**", "**/__pycache__/**"),
         description="Patterns of paths that are left out, relative to the library folder.",
     )
+    isolate: bool = Field(
+        True,
+        description="Whether files are read in processes of their own, so that one that crashes "
+        "or hangs a decoder costs that file alone.",
+    )
+    file_seconds: float = Field(
+        60.0,
+        gt=0,
+        le=86400,
+        description="Longest time that one step of reading a file may take in such a process.",
+    )
+    worker_megabytes: int = Field(
+        0,
+        ge=0,
+        le=1048576,
+        description="Memory that such a process may take, in megabytes; 0 takes what the largest "
+        "allowed file and picture need.",
+    )
     captions: Literal["off", "missing", "all"] = Field(
         "off",
         description="Pictures that the chat model captions: none, those that nobody has described "

@@ -9,7 +9,9 @@ FlorilegiumError
 ├── SourceError                 one file failed; collected in the report, not fatal
 │   ├── UnsupportedFileError    no loader for it
 │   ├── UnreadableFileError     corrupt, undecodable, no permission
-│   └── FileTooLargeError       over the byte or pixel limit
+│   ├── FileTooLargeError       over the limit of bytes, pixels or memory
+│   └── FileTooSlowError        over the time limit
+├── WorkerError                 the processes that read files do not start
 ├── EncoderError                forward pass failed, wrong shape, not finite
 │   └── WeightsNotFoundError    weights are not on disk
 ├── StoreError                  the vector store or the catalog failed
@@ -96,9 +98,21 @@ class UnreadableFileError(SourceError):
 
 
 class FileTooLargeError(SourceError):
-    """The file is over the byte or pixel limit of the configuration."""
+    """The file is over the limit of bytes, pixels or memory of the configuration."""
 
     code = "source_too_large"
+
+
+class FileTooSlowError(SourceError):
+    """Reading the file took longer than the configuration allows, and was given up."""
+
+    code = "source_too_slow"
+
+
+class WorkerError(FlorilegiumError):
+    """The processes that files are read in cannot be started."""
+
+    code = "worker_failed"
 
 
 class EncoderError(FlorilegiumError):

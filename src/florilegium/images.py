@@ -15,8 +15,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, TypeAlias
 
-import numpy as np
-import numpy.typing as npt
 from PIL import (
     BmpImagePlugin,
     GifImagePlugin,
@@ -29,6 +27,7 @@ from PIL import (
     WebPImagePlugin,
 )
 
+from florilegium.deep_greys import eight_bits
 from florilegium.errors import (
     FileTooLargeError,
     InvalidQueryError,
@@ -337,7 +336,7 @@ def _upright(image: Image.Image, orientation: int) -> Image.Image:
 
 def _rgb(image: Image.Image) -> Image.Image:
     profile = image.info.get("icc_profile")
-    image = _eight_bits(image)
+    image = eight_bits(image)
     if image.mode == "LAB":
         lab, srgb = ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB")
         turned = ImageCms.profileToProfile(image, lab, srgb, outputMode="RGB")
@@ -364,35 +363,3 @@ def _srgb(image: Image.Image, profile_bytes: object) -> Image.Image:
             # A broken profile changes shades a little; losing the picture would be worse.
             return image.convert("RGB")
     return image.convert("RGB")
-
-
-def _eight_bits(image: Image.Image) -> Image.Image:
-    """Return greys of more than eight bits scaled to eight, and other modes that convert."""
-    if image.mode in ("La", "RGBa"):
-        return image.convert(image.mode.replace("a", "A"))
-    if not image.mode.startswith(("I", "F")):
-        return image
-    values: npt.NDArray[np.float64] = np.asarray(image).astype(np.float64)  # (height, width)
-    finite = values[np.isfinite(values)]
-    low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 0.0)
-    start, end = _grey_range(low, high, is_float=image.mode == "F")
-    scaled = (np.nan_to_num(values, nan=start, posinf=end, neginf=start) - start) / (end - start)
-    levels = np.rint(np.clip(scaled, 0.0, 1.0) * 255.0).astype(np.uint8)
-    grey = Image.fromarray(levels)
-    transparent = image.info.get("transparency")
-    if isinstance(transparent, int):
-        grey.putalpha(Image.fromarray(np.where(values == transparent, 0, 255).astype(np.uint8)))
-    return grey
-
-
-def _grey_range(low: float, high: float, *, is_float: bool) -> tuple[float, float]:
-    """Return which values are black and white.
-
-    Floats are written as 0 to 1, 0 to 255, or anything; whole numbers as 0 to 65535, or anything.
-    "Anything" is stretched from its darkest to its lightest value.
-    """
-    ceilings = (1.0, 255.0) if is_float else (65535.0,)
-    for ceiling in ceilings:
-        if low >= 0.0 and high <= ceiling:
-            return 0.0, ceiling
-    return low, high if high > low else low + 1.0

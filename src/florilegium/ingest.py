@@ -19,6 +19,7 @@ from florilegium.config import Config
 from florilegium.connect import connect, is_due
 from florilegium.encode import Loaded, encode_items
 from florilegium.entries import Entry
+from florilegium.file_jobs import DirectJobs, FileJobs, JobLoader
 from florilegium.ids import hash_bytes
 from florilegium.index import Index
 from florilegium.intake import Arrived, Failed, Intake, Reader, Unchanged, weigh
@@ -33,7 +34,6 @@ logger = logging.getLogger(__name__)
 
 # Raised when loaders or the cutting of texts give other items than before.
 _LOADING_VERSION = 2
-_MILLION = 1_000_000
 _T = TypeVar("_T")
 
 
@@ -92,6 +92,7 @@ def ingest(
     open_chat_model: Callable[[], ChatModel],
     progress: Callable[[Progress], None] | None = None,
     threads: int | None = None,
+    jobs: FileJobs | None = None,
 ) -> IngestReport:
     """Make the index agree with the folder `root` and return what was done.
 
@@ -107,14 +108,23 @@ def ingest(
         open_chat_model: Gives the chat model if there is something to caption.
         progress: Called for every file before it is waited for, and when all is done.
         threads: How many read files ahead; by default one per core, at most eight.
+        jobs: Who has the loaders read; by default this process. Closed if the run is ended early.
 
     Raises:
         SourceError: The folder holds no file that any loader reads.
         EncoderError, StoreError: Encoding or writing failed; nothing half-written is left.
         ConfigError: The chat model is to caption and sees no pictures; all files are in.
     """
+    jobs = jobs or DirectJobs(loaders, config=config.ingest)
+    loaders = [JobLoader(one.suffixes, jobs) for one in loaders]
     report = _ingest_files(
-        root, index=index, loaders=loaders, config=config, progress=progress, threads=threads
+        root,
+        index=index,
+        loaders=loaders,
+        config=config,
+        progress=progress,
+        threads=threads,
+        jobs=jobs,
     )
     if report.interrupted:
         return report
@@ -124,6 +134,7 @@ def ingest(
         by_suffix={suffix: one for one in loaders for suffix in one.suffixes},
         open_chat_model=open_chat_model,
         progress=progress,
+        abandon=jobs.close,
     )
     try:
         captioning.run()
@@ -141,6 +152,7 @@ def _ingest_files(
     config: Config,
     progress: Callable[[Progress], None] | None,
     threads: int | None,
+    jobs: FileJobs,
 ) -> IngestReport:
     started = time.monotonic()
     hashes = PictureHashes(index)
@@ -161,10 +173,13 @@ def _ingest_files(
             config=config,
             counts=counts,
             tell=_Teller(progress, total=len(plan.to_do)),
-            reader=_reader(root, by_suffix, plan, index=index, config=config),
+            reader=Reader(
+                root, by_suffix, encoder=index.encoder, known=plan.hashes(), jobs=jobs
+            ),
             threads=threads,
+            abandon=jobs.close,
         )
-        hashes.complete(by_suffix, threads=threads)
+        hashes.complete(by_suffix, threads=threads, abandon=jobs.close)
     except KeyboardInterrupt:
         recover(index)
         interrupted = True
@@ -174,18 +189,6 @@ def _ingest_files(
     )
     index.catalog.set_failures(report.failed)
     return report
-
-
-def _reader(
-    root: Path, by_suffix: Mapping[str, Loader], plan: _Plan, *, index: Index, config: Config
-) -> Reader:
-    return Reader(
-        root,
-        by_suffix,
-        encoder=index.encoder,
-        known=plan.hashes(),
-        max_bytes=int(config.ingest.max_file_megabytes * _MILLION),
-    )
 
 
 def recover(index: Index) -> None:
@@ -241,6 +244,7 @@ def _run(
     counts: _Counts,
     tell: _Teller,
     threads: int | None,
+    abandon: Callable[[], None],
 ) -> None:
     if plan.reload:
         # A run that dies now leaves files of both kinds, unless it was the first.
@@ -251,7 +255,7 @@ def _run(
         index.catalog.set_fact("links", "due")
         _write({}, gone, [], index=index)
         counts.removed += len(gone)
-    with ReadAhead(weigh=weigh, threads=threads) as ahead:
+    with ReadAhead(weigh=weigh, threads=threads, abandon=abandon) as ahead:
         intake = Intake(
             plan.to_do,
             reader=reader,

@@ -15,21 +15,18 @@ from typing import TypeAlias
 
 from PIL import Image
 
-from florilegium.descriptions import read_descriptions
 from florilegium.encode import Loaded, encode_pictures, picture_key
-from florilegium.errors import SourceError, UnreadableFileError
-from florilegium.ids import hash_file
+from florilegium.errors import SourceError
+from florilegium.file_jobs import FileJobs
 from florilegium.index import Index
 from florilegium.protocols import Encoder, Loader
 from florilegium.read_ahead import ROOM, ReadAhead
-from florilegium.reading import read_source
 from florilegium.scan import Seen, check_unchanged
 from florilegium.types import Description, Embeddings, Item, Modality, Source
 
 # Pictures wait for a full batch only up to this many pixels, so that big ones cost no more memory.
 _MOST_PIXELS = 48_000_000
 _BYTES_PER_PIXEL = 4  # in Pillow, of an RGB picture too
-_TOO_LARGE = "Split the file, or raise ingest.max_file_megabytes."
 _SPARE = 2  # shrinking to less than twice what the encoder sees would show in the result
 
 
@@ -69,7 +66,7 @@ class Reader:
         *,
         encoder: Encoder,
         known: Mapping[str, str],
-        max_bytes: int,
+        jobs: FileJobs,
     ) -> None:
         """Keep what is needed.
 
@@ -78,13 +75,13 @@ class Reader:
             by_suffix: Which loader reads which files; others describe files.
             encoder: Whom pictures are prepared for.
             known: Content hashes by path; a file that still has its own is not loaded.
-            max_bytes: The most that a file which describes others may have.
+            jobs: Who hashes files and reads those that describe others.
         """
         self._root = root
         self._by_suffix = by_suffix
         self._encoder = encoder
         self._known = known
-        self._max_bytes = max_bytes
+        self._jobs = jobs
 
     def read(self, seen: Seen) -> tuple[Source, Content | None]:
         """Return a file with what is in it, or with None if it is known. Raises SourceError."""
@@ -106,26 +103,18 @@ class Reader:
     def _content(self, source: Source) -> Content:
         if Path(source.path).suffix.lower() in self._by_suffix:
             return Content(items=tuple(self._loader(source.path).load(source)))
-        data = read_source(source, max_bytes=self._max_bytes, hint=_TOO_LARGE)
-        return Content(descriptions=read_descriptions(data, path=source.path))
+        return Content(descriptions=self._jobs.describe(source))
 
     def _loader(self, path: str) -> Loader:
         return self._by_suffix[Path(path).suffix.lower()]
 
     def _source(self, seen: Seen) -> Source:
-        try:
-            content_hash = hash_file(self._root / seen.path)
-        except OSError as error:
-            raise UnreadableFileError(
-                f"The file {seen.path!r} cannot be read: {error.strerror}.",
-                hint="Give yourself the right to read it, or exclude it in florilegium.toml.",
-            ) from error
         return Source(
             root=self._root,
             path=seen.path,
             size=seen.size,
             modified_ns=seen.modified_ns,
-            content_hash=content_hash,
+            content_hash=self._jobs.hash(self._root, seen.path),
         )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import Self
@@ -380,14 +381,16 @@ class Library:
     ) -> IngestReport:
         index = self._parts.index(writing=True, rebuild=rebuild)
         try:
-            report = ingest(
-                self.root,
-                index=index,
-                loaders=self._parts.loaders(),
-                config=self.settings.config,
-                open_chat_model=self._parts.chat_model,
-                progress=courteous(progress, folder=self.root / INDEX_FOLDER),
-            )
+            with closing(self._parts.file_jobs()) as jobs:
+                report = ingest(
+                    self.root,
+                    index=index,
+                    loaders=self._parts.loaders(),
+                    config=self.settings.config,
+                    open_chat_model=self._parts.chat_model,
+                    progress=courteous(progress, folder=self.root / INDEX_FOLDER),
+                    jobs=jobs,
+                )
             if not report.interrupted:
                 self._parts.learn_names(index)
         except FlorilegiumError:

@@ -17,7 +17,9 @@ from florilegium.cache import EmbeddingCache
 from florilegium.catalog import SCHEMA_VERSION, Catalog
 from florilegium.config import INDEX_FOLDER, Config, user_cache_folder
 from florilegium.errors import IndexMismatchError, IndexNotFoundError
+from florilegium.file_jobs import DirectJobs, FileJobs
 from florilegium.index import Index
+from florilegium.isolation import IsolatedJobs
 from florilegium.learning import describe, forget_names, learn_names, load_names
 from florilegium.protocols import ChatModel, Encoder, Loader, Reranker
 from florilegium.registry import (
@@ -74,6 +76,17 @@ class Parts:
             count_tokens = self.text_encoder().count_tokens
             self._loaders = open_loaders(config=config, count_tokens=count_tokens)
         return self._loaders
+
+    def file_jobs(self) -> FileJobs:
+        """Return who has the loaders read files: this process, or others that end with `close`."""
+        config = self._config
+        if not config.ingest.isolate:
+            return DirectJobs(self.loaders(), config=config.ingest)
+        return IsolatedJobs(
+            ingest=config.ingest,
+            text_encoder=config.text_encoder,
+            cache_folder=user_cache_folder(),
+        )
 
     def text_encoder(self) -> Encoder:
         """Return the text encoder."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -64,10 +64,21 @@ class PictureHashes:
             if len(self._new) >= _BATCH:
                 self._write()
 
-    def complete(self, by_suffix: Mapping[str, Loader], *, threads: int | None = None) -> None:
+    def complete(
+        self,
+        by_suffix: Mapping[str, Loader],
+        *,
+        threads: int | None = None,
+        abandon: Callable[[], None] | None = None,
+    ) -> None:
         """Write what is left, and decode those pictures of the index that have no hash yet.
 
         A picture that cannot be read any more is left out; the next run says so.
+
+        Args:
+            by_suffix: Who reads pictures.
+            threads: How many read at a time.
+            abandon: Called if Ctrl-C comes while loaders read.
         """
         with self._lock:
             self._write()
@@ -80,13 +91,18 @@ class PictureHashes:
         missing = [item for key, item in pictures.items() if key not in known]
         if missing:
             logger.info("hashing %d pictures that have no perceptual hash yet", len(missing))
-            self._fill(missing, by_suffix, threads=threads)
+            self._fill(missing, by_suffix, threads=threads, abandon=abandon)
         self._index.catalog.set_fact(_FACT, ALGORITHM)
 
     def _fill(
-        self, items: Sequence[Item], by_suffix: Mapping[str, Loader], *, threads: int | None
+        self,
+        items: Sequence[Item],
+        by_suffix: Mapping[str, Loader],
+        *,
+        threads: int | None,
+        abandon: Callable[[], None] | None,
     ) -> None:
-        with ReadAhead[None](weigh=lambda _: 0, threads=threads) as ahead:
+        with ReadAhead[None](weigh=lambda _: 0, threads=threads, abandon=abandon) as ahead:
             for item in items:
                 pixels = (item.width or 0) * (item.height or 0)
                 ahead.submit(

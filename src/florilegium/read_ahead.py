@@ -52,7 +52,12 @@ class ReadAhead(Generic[_T]):
     """
 
     def __init__(
-        self, *, weigh: Callable[[_T], int], threads: int | None = None, room: int = ROOM
+        self,
+        *,
+        weigh: Callable[[_T], int],
+        threads: int | None = None,
+        room: int = ROOM,
+        abandon: Callable[[], None] | None = None,
     ) -> None:
         """Keep the settings; threads are started by the first jobs.
 
@@ -60,11 +65,14 @@ class ReadAhead(Generic[_T]):
             weigh: Says how many bytes a result holds until it is taken.
             threads: How many jobs are done at a time; by default one per core, at most eight.
             room: Bytes that may be held; at most one large job comes on top.
+            abandon: Called by `close` if there are jobs whose results nobody has taken, so that
+                those under way end soon.
         """
         self.outstanding = 0
         self._weigh = weigh
         self._most_threads = threads or min(os.cpu_count() or 1, _MOST_THREADS)
         self._room = room
+        self._abandon = abandon
         # Not an executor: Ctrl-C while that starts a thread leaves one that nobody waits for.
         self._threads: list[Thread] = []
         self._changed = Condition()
@@ -106,6 +114,8 @@ class ReadAhead(Generic[_T]):
         with self._changed:
             self._closed = True
             self._changed.notify_all()
+        if self.outstanding and self._abandon is not None:
+            self._abandon()
         for thread in self._threads:
             if thread.is_alive():  # one that Ctrl-C kept from starting cannot be joined
                 thread.join()

@@ -25,6 +25,8 @@ EXIT_CODES: Final[dict[type[errors.FlorilegiumError], int]] = {
     errors.UnsupportedFileError: PARTIAL,
     errors.UnreadableFileError: PARTIAL,
     errors.FileTooLargeError: PARTIAL,
+    errors.FileTooSlowError: PARTIAL,
+    errors.WorkerError: FAILED,
     errors.EncoderError: FAILED,
     errors.WeightsNotFoundError: USAGE,
     errors.StoreError: FAILED,

@@ -23,6 +23,8 @@ _PARAGRAPH_TOKENS = 60
 # A line wider than this was not wrapped by hand, so the newline after it ends a paragraph.
 _UNWRAPPED_COLUMNS = 120
 
+_MOST_CHARACTERS = 200  # of a token
+
 _Kind = Literal["heading", "lead", "body"]
 _HEADING = re.compile(r"[ ]{0,3}(?:\#{1,6}(?:[ \t]|$)|={2,}[ \t].*[ \t]={2,}[ \t]*$)")
 _UNDERLINE = re.compile(r"[ ]{0,3}(?:={3,}|-{3,})[ \t]*$")
@@ -59,7 +61,9 @@ class _Ruler:
 
     def tokens(self, span: Span) -> int:
         """Return the tokens of a stretch, without those that every text has."""
-        return self._count(self.text[span.start : span.end]) - self._overhead
+        tokens = self._count(self.text[span.start : span.end]) - self._overhead
+        # Tokenizers may count one for a word of any length, which they do not know.
+        return max(tokens, (span.end - span.start) // _MOST_CHARACTERS)
 
     def fits(self, span: Span) -> bool:
         """Return whether a stretch is within the budget."""
@@ -103,9 +107,9 @@ def split_windows(text: str, *, max_tokens: int, count_tokens: Callable[[str], i
 
 def _blocks(text: str) -> Iterator[_Block]:
     """Yield headings, pictures and paragraphs; code between fences is one paragraph."""
-    lines = [match.span() for match in re.finditer(r"[^\n]*\n|[^\n]+", text)]
-    start, fence = 0, ""
-    for index, (line_start, line_end) in enumerate(lines):
+    start, fence, above, line_start = 0, "", 0, 0
+    for match in re.finditer(r"[^\n]*\n|[^\n]+", text):
+        above, (line_start, line_end) = line_start, match.span()
         line = text[line_start:line_end].rstrip("\n")
         mark = _FENCE.match(line)
         if mark and not fence:
@@ -121,7 +125,6 @@ def _blocks(text: str) -> Iterator[_Block]:
             start = line_end
         elif _UNDERLINE.match(line) and text[start:line_start].strip():
             # Only the line right above is underlined; what stands before it is a paragraph.
-            above = lines[index - 1][0]
             yield from _block(text, start, above)
             yield from _block(text, above, line_end, kind="heading")
             start = line_end

@@ -75,6 +75,8 @@ def _scalar(value: str) -> str | None:
 def _unescape(quoted: str) -> str:
     try:
         # The escapes of YAML that occur in titles are those of JSON.
-        return str(json.loads(quoted, strict=False))
+        said = str(json.loads(quoted, strict=False))
     except ValueError:
         return quoted[1:-1]
+    # Half of a pair stands for nothing, and cannot be stored.
+    return said.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

@@ -6,7 +6,7 @@ import errno
 import fnmatch
 import os
 import stat
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +16,8 @@ from florilegium.errors import IndexNotFoundError, SourceError, UnreadableFileEr
 from florilegium.report import FailedFile
 from florilegium.types import Source
 
+_OUTSIDE = "it is a link that leads out of the library"
+_LATEST = 2**63 - 1
 _AGAIN = "Run `florilegium ingest` again when nobody writes to it."
 
 
@@ -40,6 +42,8 @@ class Scan:
 def scan_folder(root: Path, *, suffixes: Collection[str], exclude: Sequence[str]) -> Scan:
     """Return what lies in `root` and its subfolders; links to folders are not followed.
 
+    A link that leads out of `root` is a failure, whatever it leads to.
+
     Hidden files and folders, the index and the settings are passed over. Beside what a loader
     reads, the files are sidecars that describe one of those, and tables of captions.
 
@@ -57,11 +61,8 @@ def scan_folder(root: Path, *, suffixes: Collection[str], exclude: Sequence[str]
         path = Path(error.filename).relative_to(root).as_posix()
         failed.append(_failure(path, error, "folder"))
 
-    for folder, subfolders, names in os.walk(root, onerror=note):
-        inside = Path(folder).relative_to(root)
-        subfolders[:] = sorted(
-            name for name in subfolders if not _left_out(inside / name, exclude, folder=True)
-        )
+    for folder, names in _walk(root, exclude=exclude, onerror=note):
+        inside = folder.relative_to(root)
         wanted = [
             inside / name
             for name in names
@@ -88,6 +89,39 @@ def scan_folder(root: Path, *, suffixes: Collection[str], exclude: Sequence[str]
         failed=tuple(sorted(failed, key=lambda failure: failure.path)),
         ignored=ignored,
     )
+
+
+def _walk(
+    root: Path, *, exclude: Sequence[str], onerror: Callable[[OSError], None]
+) -> Iterator[tuple[Path, list[str]]]:
+    """Yield each folder with the names of its files; what cannot be read is given to `onerror`."""
+    # os.walk calls itself for each level, and Python allows about a thousand of those.
+    home = os.path.realpath(root)
+    waiting = [root]
+    while waiting:
+        folder = waiting.pop()
+        try:
+            with os.scandir(folder) as entries:
+                listed = [(entry.name, entry.is_dir(), entry.is_symlink()) for entry in entries]
+        except OSError as error:
+            onerror(error)
+            continue
+        names = []
+        for name, is_folder, is_link in listed:
+            if not is_folder:
+                names.append(name)
+            elif _left_out(folder.relative_to(root) / name, exclude, folder=True):
+                continue
+            elif not is_link:
+                waiting.append(folder / name)
+            elif not _is_inside(folder / name, home):
+                onerror(OSError(errno.EXDEV, _OUTSIDE, str(folder / name)))
+        yield folder, names
+
+
+def _is_inside(path: Path, home: str) -> bool:
+    real = os.path.realpath(path)
+    return real == home or real.startswith(os.path.join(home, ""))  # noqa: PTH118 - not of "//"
 
 
 def _check_readable(root: Path) -> None:
@@ -121,10 +155,19 @@ def _look(root: Path, path: Path) -> Seen:
         path.as_posix().encode("utf-8")
     except UnicodeEncodeError as error:
         raise OSError(errno.EILSEQ, "its name is not UTF-8") from error
-    found = (root / path).stat()
+    found = (root / path).lstat()
+    if stat.S_ISLNK(found.st_mode):
+        if not _is_inside(root / path, os.path.realpath(root)):
+            raise OSError(errno.EXDEV, _OUTSIDE)
+        found = (root / path).stat()
     if not stat.S_ISREG(found.st_mode):  # opening a pipe would wait for ever
         raise OSError(errno.EINVAL, "it is no regular file")
-    return Seen(path=path.as_posix(), size=found.st_size, modified_ns=found.st_mtime_ns)
+    return Seen(path=path.as_posix(), size=found.st_size, modified_ns=_time(found))
+
+
+def _time(found: os.stat_result) -> int:
+    # Nanoseconds after the year 2262 are more than databases hold.
+    return max(-_LATEST, min(found.st_mtime_ns, _LATEST))
 
 
 def _left_out(path: Path, exclude: Sequence[str], *, folder: bool = False) -> bool:
@@ -159,7 +202,7 @@ def check_unchanged(source: Source) -> None:
         raise UnreadableFileError(
             f"The file {source.path!r} vanished while it was read.", hint=_AGAIN
         ) from error
-    if (stat.st_size, stat.st_mtime_ns) != (source.size, source.modified_ns):
+    if (stat.st_size, _time(stat)) != (source.size, source.modified_ns):
         raise UnreadableFileError(
             f"The file {source.path!r} changed while it was read.", hint=_AGAIN
         )

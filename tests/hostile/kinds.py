@@ -55,14 +55,16 @@ def add_kind(
     )
 
 
-def files(name: str, outcome: Outcome, /, *codes: str, **contents: bytes) -> None:
+def files(
+    name: str, outcome: Outcome, /, *codes: str, needs_isolation: bool = False, **contents: bytes
+) -> None:
     """Add a kind that is one file or several of given content; `__` in a name is a dot."""
 
     def write(folder: Path) -> None:
         for file, data in contents.items():
             (folder / file.replace("__", ".")).write_bytes(data)
 
-    add_kind(name, outcome, write, *codes)
+    add_kind(name, outcome, write, *codes, needs_isolation=needs_isolation)
 
 
 def write_sparse(file: Path, size: int = SPARSE, *, start: bytes = b"") -> None:

@@ -82,8 +82,16 @@ files(
     links__html=b"<a href=x.png>" * 50_000 + b"rose " * 20_000,
     figures__html=b"<figure>" + b"<img src=x.png alt=a>" * 20_000 + b"<figcaption>" + b"rose " * 20_000,
     captions__html=b"<figure><figcaption>" * 20_000 + b"rose " * 20_000,
-    feet__html=b"<div>" * 30_000 + b"rose<footer></footer>" * 30_000,
+    feet__html=b"<div>" * 2_000 + b"rose<footer></footer>" * 20_000,
     pictures__html=b"rose" + b"".join(b"<img src=%d>" % n for n in range(100_000)),
+)
+# The parser goes up through all open elements for each new one.
+files(
+    "HTML with many elements deep inside",
+    "failed",
+    "source_unreadable",
+    needs_isolation=True,
+    deep__html=b"<div>" * 100_000 + b"rose<i></i>" * 100_000,
 )
 files(
     "HTML that never ends",

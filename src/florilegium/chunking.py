@@ -25,6 +25,8 @@ _UNWRAPPED_COLUMNS = 120
 
 _MOST_CHARACTERS = 200  # of a token
 
+_MOST_MARKS = 30  # of a character; more are no script
+
 _Kind = Literal["heading", "lead", "body"]
 _HEADING = re.compile(r"[ ]{0,3}(?:\#{1,6}(?:[ \t]|$)|={2,}[ \t].*[ \t]={2,}[ \t]*$)")
 _UNDERLINE = re.compile(r"[ ]{0,3}(?:={3,}|-{3,})[ \t]*$")
@@ -202,13 +204,15 @@ def _shift(spans: Sequence[Span], offset: int) -> list[Span]:
 def _merge(ruler: _Ruler, units: Sequence[_Unit]) -> list[Span]:
     """Return the spans of units, small neighbours joined as far as they fit."""
     groups: list[list[_Unit]] = []
+    size = 0
     for unit in units:
         group = groups[-1] if groups else []
-        size = sum(member.tokens for member in group) + unit.tokens
+        size += unit.tokens
         if group and group[-1].small and unit.small and size <= ruler.budget:
             group.append(unit)
         else:
             groups.append([unit])
+            size = unit.tokens
     return [joined.span for group in groups for joined in _join(ruler, group)]
 
 
@@ -278,6 +282,8 @@ def _border(text: str, start: int, end: int, last: int) -> int:
     for position in range(end, half, -1):
         if text[position].isspace() or text[position - 1].isspace():
             return position
-    while end > start + 1 and unicodedata.combining(text[end]):
-        end -= 1
-    return max(end, start + 1)
+    first = max(start + 1, end - _MOST_MARKS)
+    whole = end
+    while whole > first and unicodedata.combining(text[whole]):
+        whole -= 1
+    return end if unicodedata.combining(text[whole]) else whole

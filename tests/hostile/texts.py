@@ -22,9 +22,11 @@ files(
     marks__txt=("e" + "\u0301" * 300_000).encode(),
     joined__txt=("\U0001f469\u200d" * 60_000).encode(),
     invisible__txt=("\u200b" * 300_000 + "rose").encode(),
+    blanks__txt=b"rose" + b" " * 1_000_000 + b"rose",
     commas__txt=b"a," * 500_000,
 )
 files("nothing but newlines", "any", lines__txt=b"\n" * 5_000_000, returns__md=b"\r" * 2_000_000)
+files("a word behind a million newlines", "taken", lines__txt=b"\n" * 2_000_000 + b"rose")
 files("empty texts", "any", **{f"empty__{name}": b"" for name in ("txt", "md", "html")})
 files("texts of one byte", "any", **{f"one__{name}": b"a" for name in ("txt", "md", "html")})
 files("texts of one zero", "failed", **{f"nul__{name}": b"\0" for name in ("txt", "md", "html")})
@@ -64,6 +66,7 @@ files(
     colons__md=b"---\n" + b":" * 500_000 + b"\n---\n",
     quotes__md=b'---\n"' + b"a" * 500_000 + b"\n---\n",
     title__md=b"---\ntitle: \"\\ud800 \\udfff rose\"\n---\nText of the rose.\n",
+    long__md=b"---\ntitle: " + b"rose " * 100_000 + b"\n---\n" + b"Text of the rose.\n\n" * 2_000,
     bomb__md=b"---\na: &a [x]\nb: &b [*a,*a]\n---\nrose\n",
 )
 files(

@@ -47,6 +47,7 @@ _BLOCKS: Final = frozenset({
 _LINES: Final = frozenset({"li", "tr", "dt", "dd"})  # one line each, where others are paragraphs
 _CELLS: Final = frozenset({"td", "th"})
 _LONGEST_WORDS: Final = 1_000  # characters of the words of a link or picture
+_LONGEST_TITLE: Final = 300  # characters; every item of the page has it
 # Of XML, and of old browsers. The parser warns of the first, and seeks the ends of the others, and
 # of comments, up to the end of the page, each time anew.
 _INSTRUCTION = re.compile(r"<\?[^<>]{0,1000}>?|<!\[(?:CDATA\[|[^\[\]<>]{0,200}\]>)?")
@@ -141,7 +142,7 @@ def _read_page(data: bytes, *, path: str) -> _Page:
     text, references = writer.finish()
     heading = soup.title or soup.find("h1")
     title = " ".join(heading.get_text(" ").split()) if isinstance(heading, Tag) else ""
-    return _Page(title=title, text=text, references=tuple(references))
+    return _Page(title=title[:_LONGEST_TITLE], text=text, references=tuple(references))
 
 
 def _walk(soup: Tag, writer: _Writer) -> None:

@@ -23,7 +23,7 @@ def why_not(kind: Kind) -> str:
     if kind.name == _NEEDS_ROOT and not is_root:
         return "only root makes devices"
     if kind.name == _NEEDS_A_USER and is_root:
-        return "root reads what nobody may read; test_access.py tests it as another user"
+        return "root reads everything; run the tests as another user"
     return ""
 
 

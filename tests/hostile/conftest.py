@@ -5,16 +5,26 @@ from __future__ import annotations
 import subprocess
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 
+@contextmanager
+def made_place() -> Iterator[Path]:
+    """Give an empty folder of a short path. What it holds, pytest could not always remove."""
+    folder = Path(tempfile.mkdtemp(prefix="hostile-"))
+    try:
+        yield folder
+    finally:
+        # Folders may be closed, and deeper than Python goes.
+        for command in (["chmod", "-R", "u+rwX"], ["rm", "-rf"]):
+            subprocess.run([*command, "--", str(folder)], check=False, capture_output=True)
+
+
 @pytest.fixture
 def place() -> Iterator[Path]:
-    """Return an empty folder of a short path. What it holds, pytest could not always remove."""
-    folder = Path(tempfile.mkdtemp(prefix="hostile-"))
-    folder.chmod(0o755)
-    yield folder
-    subprocess.run(["chmod", "-R", "u+rwX", "--", str(folder)], check=False, capture_output=True)
-    subprocess.run(["rm", "-rf", "--", str(folder)], check=True)
+    """Return an empty folder that is removed after the test."""
+    with made_place() as folder:
+        yield folder

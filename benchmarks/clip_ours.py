@@ -23,6 +23,7 @@ from florilegium import registry
 from florilegium.catalog import Catalog
 from florilegium.config import EncoderConfig
 from florilegium.config_sections import IngestConfig
+from florilegium.file_jobs import DirectJobs, loaders_by_suffix
 from florilegium.intake import Reader
 from florilegium.library import Library
 from florilegium.protocols import Encoder, Tuned
@@ -115,7 +116,8 @@ class Pictures:
             self._forward(prepared[start : start + self._batch])
 
     def _prepare(self, number: int, file: Path) -> Prepared:
-        reader = Reader(file.parent, self._loaders, encoder=self._encoder, known={}, max_bytes=0)
+        jobs = DirectJobs(loaders_by_suffix([]).get, config=IngestConfig())
+        reader = Reader(file.parent, self._loaders, encoder=self._encoder, known={}, jobs=jobs)
         stat = file.stat()
         seen = Seen(path=file.name, size=stat.st_size, modified_ns=stat.st_mtime_ns)
         _, content = reader.read(seen)

@@ -12,7 +12,14 @@ import re
 import sys
 from typing import Any
 
-from scripts import gpu_numbers, retrieval_numbers, search_numbers
+from scripts import (
+    cache_numbers,
+    gpu_numbers,
+    kill_numbers,
+    resource_numbers,
+    retrieval_numbers,
+    search_numbers,
+)
 from scripts.numbers_of import RECALLS, ROOT, cells, lines, origin, read
 
 PAGES = ("README.md", "docs/benchmarks.md", "docs/starter.md")
@@ -342,7 +349,10 @@ def adapted_table() -> str:
 
 
 TABLES = {
+    **cache_numbers.TABLES,
     **gpu_numbers.TABLES,
+    **kill_numbers.TABLES,
+    **resource_numbers.TABLES,
     **retrieval_numbers.TABLES,
     **search_numbers.TABLES,
     "text": text_table,

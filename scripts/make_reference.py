@@ -44,6 +44,9 @@ COMMANDS = (
     "models remove",
     "models bundle",
     "models export",
+    "cache",
+    "cache stats",
+    "cache prune",
 )
 HEAD = "<!-- Made by scripts/make_reference.py; changes made here are lost. -->\n\n"
 

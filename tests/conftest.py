@@ -32,7 +32,13 @@ LEFT_OUT = {
     "torch": "needs PyTorch, which is never installed by default; run `make test-torch`",
 }
 
-FAKES = {"encoder.name": "fake:32", "text_encoder.name": "fake:32", "store.name": "memory"}
+# Files are read in this process, so that tests are quick and can change what loaders do.
+FAKES = {
+    "encoder.name": "fake:32",
+    "text_encoder.name": "fake:32",
+    "store.name": "memory",
+    "ingest.isolate": False,
+}
 
 TEXTS = {
     "red square.txt": "A red square has four equal sides. Its colour is that of a ripe tomato.\n",

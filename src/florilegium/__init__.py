@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         Token,
         Turn,
     )
+    from florilegium.cache_upkeep import CachePruning, CacheStats, EncoderStats
     from florilegium.checks import Check
     from florilegium.errors import (
         ChatError,
@@ -31,13 +32,16 @@ if TYPE_CHECKING:
         ContextExceededError,
         EncoderError,
         FileTooLargeError,
+        FileTooSlowError,
         FlorilegiumError,
         IndexLockedError,
         IndexMismatchError,
         IndexNotFoundError,
+        IndexOutdatedError,
         InvalidQueryError,
         ItemNotFoundError,
         MissingExtraError,
+        RemovalRefusedError,
         RerankError,
         RerankRejectedError,
         RerankTimeoutError,
@@ -49,13 +53,16 @@ if TYPE_CHECKING:
         UnsupportedFileError,
         UnsupportedInputError,
         WeightsNotFoundError,
+        WorkerError,
     )
     from florilegium.evaluation import evaluate
     from florilegium.evaluation_report import DirectionResult, EvaluationReport, QueryResult
     from florilegium.filters import Filter
     from florilegium.gate_curve import GatePoint, GateReport
+    from florilegium.guard import Removal
     from florilegium.labelled import LabelledQuery, make_query
     from florilegium.library import Library
+    from florilegium.locking import Holder
     from florilegium.parts import Statistics
     from florilegium.qrels import read_queries
     from florilegium.report import FailedFile, IngestReport, Progress
@@ -64,6 +71,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Answer",
+    "CachePruning",
+    "CacheStats",
     "Candidate",
     "ChatError",
     "ChatRejectedError",
@@ -76,6 +85,7 @@ __all__ = [
     "Contribution",
     "DirectionResult",
     "EncoderError",
+    "EncoderStats",
     "EvaluationReport",
     "Event",
     "Explanation",
@@ -83,16 +93,19 @@ __all__ = [
     "FailedFile",
     "Failure",
     "FileTooLargeError",
+    "FileTooSlowError",
     "Filter",
     "Finished",
     "FlorilegiumError",
     "GatePoint",
     "GateReport",
     "Hit",
+    "Holder",
     "Identification",
     "IndexLockedError",
     "IndexMismatchError",
     "IndexNotFoundError",
+    "IndexOutdatedError",
     "IngestReport",
     "InvalidQueryError",
     "Item",
@@ -104,6 +117,8 @@ __all__ = [
     "Progress",
     "QueryResult",
     "RankingSummary",
+    "Removal",
+    "RemovalRefusedError",
     "RerankError",
     "RerankRejectedError",
     "RerankTimeoutError",
@@ -121,6 +136,7 @@ __all__ = [
     "UnsupportedFileError",
     "UnsupportedInputError",
     "WeightsNotFoundError",
+    "WorkerError",
     "evaluate",
     "make_query",
     "read_queries",
@@ -136,13 +152,16 @@ _HOMES = {
         "ContextExceededError",
         "EncoderError",
         "FileTooLargeError",
+        "FileTooSlowError",
         "FlorilegiumError",
         "IndexLockedError",
         "IndexMismatchError",
         "IndexNotFoundError",
+        "IndexOutdatedError",
         "InvalidQueryError",
         "ItemNotFoundError",
         "MissingExtraError",
+        "RemovalRefusedError",
         "RerankError",
         "RerankRejectedError",
         "RerankTimeoutError",
@@ -154,15 +173,19 @@ _HOMES = {
         "UnsupportedFileError",
         "UnsupportedInputError",
         "WeightsNotFoundError",
+        "WorkerError",
     ),
+    "florilegium.cache_upkeep": ("CachePruning", "CacheStats", "EncoderStats"),
     "florilegium.checks": ("Check",),
     "florilegium.evaluation": ("evaluate",),
     "florilegium.evaluation_report": ("DirectionResult", "EvaluationReport", "QueryResult"),
     "florilegium.filters": ("Filter",),
     "florilegium.gate_curve": ("GatePoint", "GateReport"),
+    "florilegium.guard": ("Removal",),
     "florilegium.labelled": ("LabelledQuery", "make_query"),
     "florilegium.qrels": ("read_queries",),
     "florilegium.library": ("Library",),
+    "florilegium.locking": ("Holder",),
     "florilegium.parts": ("Statistics",),
     "florilegium.report": ("FailedFile", "IngestReport", "Progress"),
     "florilegium.retrieve": ("Explanation", "RankingSummary"),

@@ -70,6 +70,17 @@ class Backgrounds:
             self._priors[collection, other] = prior
         return self._priors[collection, other]
 
+    def describe(self, collection: Collection) -> dict[str, float]:
+        """Return of a sample how many items it has, and how alike they are: mean and deviation."""
+        sample = self.sample(collection)
+        first = sample.embeddings[sample.starts]
+        cosines = (first @ first.T)[np.triu_indices(len(first), k=1)] if len(first) else first
+        return {
+            "items": len(first),
+            "mean": round(float(cosines.mean()), 4) if cosines.size else 0.0,
+            "deviation": round(float(cosines.std()), 4) if cosines.size else 0.0,
+        }
+
     def _read(self, collection: Collection) -> Sample:
         ids = self._catalog.first_records(collection, limit=_RECORDS)
         rows: list[Embeddings] = []

@@ -1,51 +1,44 @@
 """The embedding cache: content and encoder fingerprint in, vector out. Makes deriving cheap.
 
 Holds the perceptual hashes and machine captions of pictures too. Knows nothing of items or stores.
-One SQLite file; several readers and one writer.
+One SQLite file; several readers and one writer. No row is returned whose checksum does not fit.
 """
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from florilegium import cache_upkeep
+from florilegium.cache_file import (
+    PUT_CAPTION,
+    PUT_EMBEDDING,
+    PUT_HASH,
+    TABLES,
+    make_number,
+    number_of,
+    open_cache,
+)
+from florilegium.cache_rows import checksum, pack_key, pack_vector, unpack_key, unpack_vector
+from florilegium.cache_upkeep import BrokenRow, CachePruning, CacheStats
 from florilegium.errors import EncoderError, StoreError
 from florilegium.ids import hash_bytes
 from florilegium.near_duplicates import ALGORITHM
 from florilegium.protocols import Encoder
+from florilegium.sqlite_file import TIMEOUT, explain, is_damaged
 from florilegium.types import Embeddings
 
+logger = logging.getLogger(__name__)
+
 _VARIABLES = 500  # SQLite allows at least 999 variables in one statement
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS embeddings (
-    fingerprint TEXT NOT NULL,
-    key TEXT NOT NULL,
-    vector BLOB NOT NULL,
-    PRIMARY KEY (fingerprint, key)
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS hashes (
-    content TEXT NOT NULL,
-    algorithm TEXT NOT NULL,
-    hash BLOB NOT NULL,  -- empty for a picture that shows too little
-    PRIMARY KEY (content, algorithm)
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS captions (
-    content TEXT NOT NULL,
-    recipe TEXT NOT NULL,
-    status TEXT NOT NULL CHECK (status IN ('ok', 'failed')),
-    text TEXT NOT NULL CHECK ((text <> '') = (status = 'ok')),  -- never the text of an error
-    error_code TEXT NOT NULL,
-    tried INTEGER NOT NULL,
-    max_tokens INTEGER NOT NULL,
-    PRIMARY KEY (content, recipe)
-) WITHOUT ROWID;
-"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,43 +59,42 @@ class CaptionRecord:
 
 
 class EmbeddingCache:
-    """Vectors by content and encoder; what was put is there after a crash."""
+    """Vectors by content and encoder; what was put is there after a crash, and a loss of power."""
 
-    def __init__(self, file: Path) -> None:
+    def __init__(self, file: Path, *, timeout: float = TIMEOUT) -> None:
+        """Open the file, which is made if it is absent and migrated if it is older.
+
+        Args:
+            file: The file. If it or its folder cannot be written, it is opened to read.
+            timeout: Seconds to wait while another process writes.
+
+        Raises:
+            IndexMismatchError: It is newer than this program, or older and cannot be written.
+            StoreError: It cannot be opened.
+        """
         self._file = file
+        self._timeout = timeout
         self._lock = threading.Lock()
+        self._numbers: dict[str, int] = {}
+        self._warned = False
         try:
-            self._connection = sqlite3.connect(file, check_same_thread=False, timeout=30)
+            opened = open_cache(file, timeout=timeout)
         except sqlite3.Error as error:
-            raise self._unusable(error) from error
-        try:
-            self._connection.execute("PRAGMA journal_mode=WAL")
-            self._connection.execute("PRAGMA synchronous=NORMAL")
-            self._connection.executescript(_SCHEMA)
-            self._connection.commit()
-        except sqlite3.Error as error:
-            self._connection.close()
-            raise self._unusable(error) from error
+            raise self._error("cannot be opened", error) from error
+        self._connection, self._read_only = opened.connection, opened.read_only
 
     def get(self, fingerprint: str, keys: Sequence[str], *, dim: int) -> dict[str, Embeddings]:
         """Return the vectors, shape (dim,), of those keys that are known."""
-        found: dict[str, Embeddings] = {}
-        for start in range(0, len(keys), _VARIABLES):
-            some = keys[start : start + _VARIABLES]
-            marks = ",".join("?" * len(some))
-            sql = f"SELECT key, vector FROM embeddings WHERE fingerprint=? AND key IN ({marks})"  # noqa: S608 - only question marks are put in
-            for key, blob in self._run(sql, (fingerprint, *some)):
-                vector = np.frombuffer(blob, dtype="<f4")
-                if vector.shape == (dim,):
-                    found[key] = vector
-        return found
+        sql = "SELECT key, dim, vector, checksum FROM embeddings WHERE encoder=? AND key IN ({})"
+        found = self._find(sql, fingerprint, keys)
+        return {key: unpack_vector(row[1], dim=dim) for key, row in found if row[0] == dim}
 
-    def put(self, fingerprint: str, vectors: dict[str, Embeddings]) -> None:
-        """Keep vectors by key, for good when this returns."""
+    def put(self, fingerprint: str, vectors: Mapping[str, Embeddings]) -> None:
+        """Keep vectors, shape (dim,), by key, for good when this returns. Raises StoreError."""
         rows = [
-            (fingerprint, key, vector.astype("<f4").tobytes()) for key, vector in vectors.items()
+            (pack_key(key), vector.shape[0], pack_vector(vector)) for key, vector in vectors.items()
         ]
-        self._write("REPLACE INTO embeddings VALUES (?, ?, ?)", rows)
+        self._put(PUT_EMBEDDING, fingerprint, rows)
 
     def hashes(self, keys: Sequence[str]) -> dict[str, bytes]:
         """Return the perceptual hashes of pictures by key: content hash, as `picture_key` gives it.
@@ -117,34 +109,97 @@ class EmbeddingCache:
 
     def put_hashes(self, hashes: Mapping[str, bytes | None]) -> None:
         """Keep perceptual hashes by key; None says that a picture shows too little."""
-        rows = [(key, ALGORITHM, hash_ or b"") for key, hash_ in hashes.items()]
-        self._write("REPLACE INTO hashes VALUES (?, ?, ?)", rows)
+        self._put(
+            PUT_HASH, ALGORITHM, [(pack_key(key), hash_ or b"") for key, hash_ in hashes.items()]
+        )
 
     def captions(self, recipe: str, keys: Sequence[str]) -> dict[str, CaptionRecord]:
         """Return what came of captioning pictures, by key as `picture_key` gives it.
 
         Those that were never asked for by this recipe are left out.
         """
-        found: dict[str, CaptionRecord] = {}
-        for start in range(0, len(keys), _VARIABLES):
-            some = keys[start : start + _VARIABLES]
-            marks = ",".join("?" * len(some))
-            sql = (
-                "SELECT content, text, error_code, tried, max_tokens FROM captions"  # noqa: S608 - only question marks are put in
-                f" WHERE recipe=? AND content IN ({marks})"
-            )
-            for key, text, code, tried, max_tokens in self._run(sql, (recipe, *some)):
-                found[key] = CaptionRecord(
-                    text=text, error_code=code, tried=tried, max_tokens=max_tokens
-                )
-        return found
+        sql = (
+            "SELECT key, text, error_code, tried, max_tokens, checksum FROM captions"
+            " WHERE recipe=? AND key IN ({})"
+        )
+        return {
+            key: CaptionRecord(text=text, error_code=code, tried=tried, max_tokens=max_tokens)
+            for key, (text, code, tried, max_tokens) in self._find(sql, recipe, keys)
+        }
 
     def put_caption(self, recipe: str, key: str, record: CaptionRecord) -> None:
         """Keep what came of captioning a picture, for good when this returns."""
-        status = "ok" if record.text else "failed"
-        row = (key, recipe, status, record.text, record.error_code, record.tried)
-        self._write(
-            "REPLACE INTO captions VALUES (?, ?, ?, ?, ?, ?, ?)", [(*row, record.max_tokens)]
+        row = (pack_key(key), record.text, record.error_code, record.tried, record.max_tokens)
+        self._put(PUT_CAPTION, recipe, [row])
+
+    def verify(self) -> Iterator[BrokenRow]:
+        """Read all there is and yield each row that is broken. Raises StoreError.
+
+        A broken row counts as missing until it is put anew, or deleted.
+        """
+        for table in TABLES:
+            last: int | None = 0
+            while last is not None:
+                with self._reading() as connection:
+                    broken, last = cache_upkeep.broken_rows(connection, table, after=last)
+                yield from broken
+
+    def delete(self, rows: Iterable[BrokenRow]) -> None:
+        """Delete broken rows. Raises StoreError."""
+        with self._changing() as connection:
+            cache_upkeep.delete_rows(connection, rows)
+
+    def stats(self) -> CacheStats:
+        """Count what is in the cache. Raises StoreError."""
+        with self._reading() as connection:
+            return cache_upkeep.read_stats(connection, file_bytes=self._file_bytes())
+
+    def prune(
+        self,
+        used: Iterable[tuple[str, str]],
+        *,
+        fingerprints: Sequence[str],
+        other_encoders: bool = False,
+        dry_run: bool = False,
+    ) -> CachePruning:
+        """Remove the vectors that are not used, and hashes and captions of pictures that are gone.
+
+        Args:
+            used: (fingerprint, key) of all vectors in use, those of pictures among them; it is
+                read once, and must not ask this cache.
+            fingerprints: The encoders in use.
+            other_encoders: Remove the vectors of all other encoders too.
+            dry_run: Count, and remove nothing.
+
+        Raises:
+            StoreError: The cache cannot be read or written; nothing is removed then.
+        """
+        with self._changing(how="BEGIN") as connection:
+            # Takes long, and writes nothing that others have to wait for.
+            cache_upkeep.note_used(connection, used, fingerprints=fingerprints)
+        with self._reading() as connection:
+            cache_upkeep.empty_log(connection)
+        before = self._file_bytes()
+        with self._changing() as connection:
+            conditions = cache_upkeep.unused(
+                connection, algorithm=ALGORITHM, other_encoders=other_encoders
+            )
+            counts = {
+                table: cache_upkeep.count_rows(connection, table, condition)
+                for table, condition in conditions.items()
+            }
+            if not dry_run:
+                for table, condition in conditions.items():
+                    cache_upkeep.delete_unused(connection, table, condition)
+            cache_upkeep.forget_used(connection)
+        size = sum(size for _, size in counts.values())
+        if not dry_run:
+            with self._reading() as connection:
+                cache_upkeep.shrink(connection, self._file, removed=size)
+        return CachePruning(
+            **{table: count for table, (count, _) in counts.items()},
+            bytes=size,
+            freed_bytes=max(0, before - self._file_bytes()),
         )
 
     def close(self) -> None:
@@ -152,37 +207,96 @@ class EmbeddingCache:
         self._connection.close()
 
     def _hashes(self, keys: Sequence[str]) -> Iterator[tuple[str, bytes]]:
-        for start in range(0, len(keys), _VARIABLES):
-            some = keys[start : start + _VARIABLES]
-            marks = ",".join("?" * len(some))
-            sql = f"SELECT content, hash FROM hashes WHERE algorithm=? AND content IN ({marks})"  # noqa: S608 - only question marks are put in
-            yield from self._run(sql, (ALGORITHM, *some))
+        sql = "SELECT key, hash, checksum FROM hashes WHERE algorithm=? AND key IN ({})"
+        for key, (hash_,) in self._find(sql, ALGORITHM, keys):
+            yield key, hash_
 
-    def _write(self, sql: str, rows: Sequence[tuple[Any, ...]]) -> None:
-        try:
-            with self._lock, self._connection:
-                self._connection.executemany(sql, rows)
-        except sqlite3.Error as error:
-            raise self._failed(error) from error
+    def _find(
+        self, sql: str, name: str, keys: Sequence[str]
+    ) -> Iterator[tuple[str, tuple[Any, ...]]]:
+        """Yield the rows of these keys: what comes between key and checksum, which is checked."""
+        packed = [pack_key(key) for key in keys]
+        for start in range(0, len(packed), _VARIABLES):
+            some = packed[start : start + _VARIABLES]
+            with self._reading() as connection:
+                number = self._number(connection, name)
+                marked = sql.format(",".join("?" * len(some)))
+                rows = (
+                    [] if number is None else connection.execute(marked, (number, *some)).fetchall()
+                )
+            for key, *values, sum_ in rows:
+                if checksum(name, key, *values) == sum_:
+                    yield unpack_key(key), tuple(values)
+                else:
+                    self._warn(unpack_key(key))
 
-    def _run(self, sql: str, values: tuple[str, ...]) -> list[Any]:
+    def _put(self, sql: str, name: str, rows: Sequence[tuple[Any, ...]]) -> None:
+        with self._changing() as connection:
+            number = self._numbers.get(name) or make_number(connection, name)
+            connection.executemany(sql, [(number, *row, checksum(name, *row)) for row in rows])
+        self._numbers[name] = number
+
+    def _number(self, connection: sqlite3.Connection, name: str) -> int | None:
+        if name not in self._numbers:
+            number = number_of(connection, name)
+            if number is None:
+                return None
+            self._numbers[name] = number
+        return self._numbers[name]
+
+    @contextmanager
+    def _reading(self) -> Iterator[sqlite3.Connection]:
         try:
             with self._lock:
-                return self._connection.execute(sql, values).fetchall()
+                yield self._connection
         except sqlite3.Error as error:
-            raise self._failed(error) from error
+            raise self._error("failed", error) from error
 
-    def _unusable(self, error: sqlite3.Error) -> StoreError:
-        return StoreError(
-            f"The embedding cache {str(self._file)!r} cannot be opened: {error}.",
-            hint="Check that the folder is writable; a broken cache file may be deleted.",
-        )
+    @contextmanager
+    def _changing(self, how: str = "BEGIN IMMEDIATE") -> Iterator[sqlite3.Connection]:
+        """Run the block in one transaction."""
+        if self._read_only:
+            raise StoreError(
+                f"The embedding cache {str(self._file)!r} can only be read.",
+                hint="Check that you may write to the library's folder, and to the disk at all.",
+            )
+        with self._reading() as connection:
+            connection.execute(how)
+            try:
+                yield connection
+                connection.execute("COMMIT")
+            finally:
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
 
-    def _failed(self, error: sqlite3.Error) -> StoreError:
-        return StoreError(
-            f"The embedding cache {str(self._file)!r} failed: {error}.",
-            hint="Check the free space of the disk; a broken cache file may be deleted.",
-        )
+    def _file_bytes(self) -> int:
+        log = self._file.with_name(f"{self._file.name}-wal")
+        return sum(file.stat().st_size for file in (self._file, log) if file.exists())
+
+    def _warn(self, key: str) -> None:
+        if not self._warned:
+            self._warned = True
+            logger.warning(
+                "The embedding cache %s has broken rows, such as that of %s; what they held is "
+                "made anew. `florilegium doctor` looks at all of them.",
+                self._file,
+                key,
+            )
+
+    def _error(self, what: str, error: sqlite3.Error) -> StoreError:
+        hint = "Check that the folder is writable, and the free space of the disk."
+        if is_damaged(error):
+            hint = (
+                "Run `florilegium doctor --repair`. A broken cache file may be deleted; what it "
+                "held is encoded again then."
+            )
+        reason = explain(error, timeout=self._timeout)
+        return StoreError(f"The embedding cache {str(self._file)!r} {what}: {reason}.", hint=hint)
+
+
+def text_key(text: str) -> str:
+    """Return what the embedding of a text is cached under."""
+    return hash_bytes(f"document\0{text}".encode("utf-8", "surrogatepass"))
 
 
 def encode_texts(
@@ -190,7 +304,7 @@ def encode_texts(
 ) -> tuple[Embeddings, int]:
     """Return document embeddings, shape (len(texts), dim), and how many the encoder ran on."""
     info = encoder.info
-    keys = [hash_bytes(f"document\0{text}".encode("utf-8", "surrogatepass")) for text in texts]
+    keys = [text_key(text) for text in texts]
     wanted = dict(zip(keys, texts, strict=True))
     known = cache.get(info.fingerprint, list(wanted), dim=info.dim)
     missing = [key for key in wanted if key not in known]

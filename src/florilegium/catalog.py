@@ -16,14 +16,14 @@ from pathlib import Path
 from typing import Any
 
 from florilegium import field_rows, word_index
-from florilegium.entries import SCHEMA, Card, Entry, forget, insert
+from florilegium.entries import INSERT_RECORD, SCHEMA, Card, Entry, forget, insert
 from florilegium.errors import IndexMismatchError, ItemNotFoundError, StoreError
 from florilegium.filters import Filter
 from florilegium.matching import matching_statement
+from florilegium.migrations import SCHEMA_VERSION, migrate
 from florilegium.report import FailedFile
+from florilegium.sqlite_file import open_sqlite
 from florilegium.types import Collection, Item, Link, Modality, Part, Reference, Source, Span
-
-SCHEMA_VERSION = 2
 
 _ITEM = (
     "i.id, i.path, i.ordinal, i.modality, i.title, i.text, i.details,"
@@ -42,30 +42,22 @@ class Catalog:
         self._counts: dict[str, int] = {}
         self._counted: tuple[int, int] | None = None
         try:
-            self._connection = sqlite3.connect(file, check_same_thread=False, timeout=30)
+            opened = open_sqlite(file)
         except sqlite3.Error as error:
             raise self._failed(error) from error
+        self._connection = opened.connection
         try:
-            self._connection.execute("PRAGMA journal_mode=WAL")
-            self._connection.execute("PRAGMA synchronous=NORMAL")
-            self._check_schema()
-            self._connection.executescript(SCHEMA + word_index.SCHEMA + field_rows.SCHEMA)
-            self._connection.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
-            self._connection.commit()
+            migrate(self._connection, place=str(file))
+            if not opened.read_only:
+                self._connection.executescript(SCHEMA + word_index.SCHEMA + field_rows.SCHEMA)
+                self._connection.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
+                self._connection.commit()
         except sqlite3.Error as error:
             self._connection.close()
             raise self._failed(error) from error
         except IndexMismatchError:
             self._connection.close()
             raise
-
-    def _check_schema(self) -> None:
-        found = int(self._connection.execute("PRAGMA user_version").fetchone()[0])
-        if found not in (0, SCHEMA_VERSION):
-            raise IndexMismatchError(
-                f"The catalog {str(self._file)!r} has schema {found}, not {SCHEMA_VERSION}.",
-                hint="Run `florilegium ingest --rebuild`; nothing is encoded again.",
-            )
 
     # -- files and facts --
 
@@ -146,8 +138,11 @@ class Catalog:
                 word_index.remove(connection, number)
                 word_index.add(connection, number, item.modality, card.caption, card.labels)
                 connection.executemany(
-                    "REPLACE INTO records VALUES (?, ?, ?)",
-                    [(id_, collection.name, item.source.path) for id_ in card.record_ids],
+                    INSERT_RECORD,
+                    [
+                        (id_, collection.name, item.source.path, card.checksums.get(id_))
+                        for id_ in card.record_ids
+                    ],
                 )
             connection.execute("DELETE FROM pending")
 
@@ -193,6 +188,11 @@ class Catalog:
     def record_ids(self) -> dict[Collection, list[str]]:
         """Return all record ids by collection."""
         return _by_collection(self._rows("SELECT collection, id FROM records ORDER BY id"))
+
+    def checksums(self, collection: Collection) -> dict[str, int | None]:
+        """Return the checksum of each record of a collection by id, None where it is not known."""
+        sql = "SELECT id, checksum FROM records WHERE collection=?"
+        return dict(self._rows(sql, (collection.name,)))
 
     def first_records(self, collection: Collection, *, limit: int) -> list[str]:
         """Return the first record ids of a collection in the order of ids, at most `limit`."""
@@ -386,7 +386,7 @@ class Catalog:
     def _failed(self, error: sqlite3.Error) -> StoreError:
         return StoreError(
             f"The catalog {str(self._file)!r} failed: {error}.",
-            hint="Check the disk; if the file is broken, run `florilegium ingest --rebuild`.",
+            hint="Check the disk; if the file is broken, run `florilegium doctor --repair`.",
         )
 
 

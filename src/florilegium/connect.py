@@ -65,6 +65,12 @@ def words_at_links(links: Iterable[Link]) -> dict[str, tuple[str, ...]]:
     return words
 
 
+def caption_of(item: Item, words: Mapping[str, tuple[str, ...]], *, machine_caption: str) -> str:
+    """Return what people call a picture; `words` is what `words_at_links` gave."""
+    at_links = words.get(item.source.path, ())
+    return caption(item.source.path, at_links, item.fields, machine_caption=machine_caption)
+
+
 def _outdated_cards(
     images: Sequence[tuple[Item, str]], links: Sequence[Link], *, index: Index, config: Config
 ) -> list[Card]:
@@ -74,12 +80,7 @@ def _outdated_cards(
     outdated: list[Card] = []
     for item, labels in images:
         mine = machine.get(item.id, "")
-        said = caption(
-            item.source.path,
-            words.get(item.source.path, ()),
-            item.fields,
-            machine_caption=mine,
-        )
+        said = caption_of(item, words, machine_caption=mine)
         new = replace(
             item,
             text=card_text(item.source.path, said, labels),

@@ -134,7 +134,7 @@ def _mapping(text: str, *, suffix: str) -> Mapping[str, object]:
         raise ValueError(f"more than {_MOST_YAML} characters of YAML")
     else:
         # Not the loader in C, which dies of text that is nested deeply.
-        said = yaml.load(text, Loader=_YamlLoader)  # noqa: S506 - a safe loader
+        said = yaml.load(text, Loader=_YamlLoader)
     if not isinstance(said, dict):
         raise ValueError("it is no mapping of names to values")  # noqa: TRY004 - as JSON's errors
     return {str(key): value for key, value in said.items()}

@@ -14,7 +14,7 @@ from PIL import Image
 from florilegium.cache import check_embeddings, encode_texts
 from florilegium.chunking import split_sentences, split_windows
 from florilegium.config import Config
-from florilegium.entries import Card, Entry
+from florilegium.entries import Card, Entry, checksum
 from florilegium.ids import record_id
 from florilegium.index import Index
 from florilegium.languages import can_read
@@ -80,10 +80,12 @@ def encode_items(files: Sequence[Loaded], *, index: Index, config: Config) -> En
     records: dict[Collection, list[Record]] = {}
     for file in files:
         mine: dict[Collection, list[str]] = {}
+        checksums: dict[str, int] = {}
         for collection, record in (
             pair for item in file.items for pair in by_item.get(item.id, ())
         ):
             mine.setdefault(collection, []).append(record.id)
+            checksums[record.id] = checksum(record.embedding)
             records.setdefault(collection, []).append(record)
         entries.append(
             Entry(
@@ -92,6 +94,7 @@ def encode_items(files: Sequence[Loaded], *, index: Index, config: Config) -> En
                 labels={item.id: labels.get(item.id, "") for item in file.items},
                 records={collection: tuple(some) for collection, some in mine.items()},
                 descriptions=file.descriptions,
+                checksums=checksums,
             )
         )
     return Encoded(entries=tuple(entries), records=records, count=count)
@@ -115,6 +118,33 @@ def picture_key(item: Item) -> str:
     # Several pictures of one file, as from a document, have one content hash.
     content = item.source.content_hash
     return f"{content}#{item.ordinal}" if item.ordinal else content
+
+
+def stretches(item: Item, *, index: Index) -> dict[Collection, list[str]]:
+    """Return which stretches of a chunk of text have a record, in order, by collection.
+
+    A text in a language that an encoder cannot read would be noise in its space; lexical search
+    still finds it.
+    """
+    found: dict[Collection, list[str]] = {}
+    if can_read(index.text_encoder.info.languages, item.text):
+        found[index.chunks] = [item.text]
+        spans = split_sentences(item.text)
+        found[index.sentences] = [item.text[span.start : span.end] for span in spans]
+    info = index.encoder.info
+    if Modality.TEXT in info.modalities and can_read(info.languages, item.text):
+        found[index.windows] = _windows(item.text, encoder=index.encoder)
+    return found
+
+
+def caption_windows(caption: str, *, encoder: Encoder) -> list[str]:
+    """Return which stretches of what people call a picture have a record, in order.
+
+    None if it is empty, or in a language that the text encoder cannot read.
+    """
+    if not caption or not can_read(encoder.info.languages, caption):
+        return []
+    return _windows(caption, encoder=encoder)
 
 
 def encode_query_image(encoder: Encoder, image: Image.Image) -> Embeddings:
@@ -142,16 +172,9 @@ def encode_captions(
     """
     encoder = index.text_encoder
     windows = [
-        (card, ordinal, card.caption[span.start : span.end])
+        (card, ordinal, text)
         for card in cards
-        if card.caption and can_read(encoder.info.languages, card.caption)
-        for ordinal, span in enumerate(
-            split_windows(
-                card.caption,
-                max_tokens=encoder.info.max_text_tokens,
-                count_tokens=encoder.count_tokens,
-            )
-        )
+        for ordinal, text in enumerate(caption_windows(card.caption, encoder=encoder))
     ]
     rows, count = encode_texts(
         encoder,
@@ -163,10 +186,14 @@ def encode_captions(
         _record(index.cards, card.item, ordinal, row)
         for (card, ordinal, _), row in zip(windows, rows, strict=True)
     ]
-    ids: dict[str, list[str]] = {}
+    checksums: dict[str, dict[str, int]] = {}
     for record in records:
-        ids.setdefault(record.item_id, []).append(record.id)
-    with_ids = [replace(card, record_ids=tuple(ids.get(card.item.id, ()))) for card in cards]
+        checksums.setdefault(record.item_id, {})[record.id] = checksum(record.embedding)
+    with_ids = [
+        replace(card, record_ids=tuple(mine), checksums=mine)
+        for card in cards
+        for mine in (checksums.get(card.item.id, {}),)
+    ]
     return with_ids, records, count
 
 
@@ -175,7 +202,7 @@ def _encode_chunks(
 ) -> tuple[list[tuple[Collection, Record]], int]:
     wanted: dict[Collection, list[tuple[Item, int, str]]] = {}
     for item in chunks:
-        for collection, texts in _stretches(item, index=index).items():
+        for collection, texts in stretches(item, index=index).items():
             some = wanted.setdefault(collection, [])
             some += [(item, ordinal, text) for ordinal, text in enumerate(texts)]
     records: list[tuple[Collection, Record]] = []
@@ -197,21 +224,11 @@ def _encode_chunks(
     return records, count
 
 
-def _stretches(item: Item, *, index: Index) -> dict[Collection, list[str]]:
-    # Which stretches of a chunk go where. A text in a language that an encoder cannot read would
-    # be noise in its space; lexical search still finds it.
-    stretches: dict[Collection, list[str]] = {}
-    if can_read(index.text_encoder.info.languages, item.text):
-        stretches[index.chunks] = [item.text]
-        spans = split_sentences(item.text)
-        stretches[index.sentences] = [item.text[span.start : span.end] for span in spans]
-    info = index.encoder.info
-    if Modality.TEXT in info.modalities and can_read(info.languages, item.text):
-        spans = split_windows(
-            item.text, max_tokens=info.max_text_tokens, count_tokens=index.encoder.count_tokens
-        )
-        stretches[index.windows] = [item.text[span.start : span.end] for span in spans]
-    return stretches
+def _windows(text: str, *, encoder: Encoder) -> list[str]:
+    spans = split_windows(
+        text, max_tokens=encoder.info.max_text_tokens, count_tokens=encoder.count_tokens
+    )
+    return [text[span.start : span.end] for span in spans]
 
 
 def _label_words(encoder: Encoder, pictures: Sequence[tuple[Item, Embeddings]]) -> dict[str, str]:

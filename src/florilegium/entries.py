@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from florilegium import field_rows, word_index
-from florilegium.types import Collection, Description, Item, Modality, Source
+from florilegium.types import Collection, Description, Embeddings, Item, Modality, Source
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS sources (
@@ -28,6 +29,7 @@ CREATE INDEX IF NOT EXISTS items_by_path ON items (path);
 CREATE INDEX IF NOT EXISTS paths_of_items ON items (id, path);  -- read without the texts
 CREATE TABLE IF NOT EXISTS records (
     id TEXT NOT NULL, collection TEXT NOT NULL, path TEXT NOT NULL,
+    checksum INTEGER,  -- of the embedding; NULL in records of schema 2
     PRIMARY KEY (collection, id)
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS records_by_path ON records (path);
@@ -42,13 +44,15 @@ CREATE TABLE IF NOT EXISTS links (
 CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 """
 
+INSERT_RECORD = "REPLACE INTO records (id, collection, path, checksum) VALUES (?, ?, ?, ?)"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
     """All that one file puts into the index.
 
-    Its items, the words of their labels by item id, its record ids by collection, and what it says
-    of other files.
+    Its items, the words of their labels by item id, its record ids by collection, what it says of
+    other files, and the checksums of its records' embeddings by record id.
     """
 
     source: Source
@@ -56,6 +60,7 @@ class Entry:
     labels: Mapping[str, str]
     records: Mapping[Collection, tuple[str, ...]]
     descriptions: tuple[Description, ...] = ()
+    checksums: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +71,12 @@ class Card:
     caption: str
     labels: str
     record_ids: tuple[str, ...] = ()
+    checksums: Mapping[str, int] = field(default_factory=dict)
+
+
+def checksum(embedding: Embeddings) -> int:
+    """Return the CRC-32 of an embedding, shape (dim,), as float32 with the low byte first."""
+    return zlib.crc32(embedding.astype("<f4").tobytes())
 
 
 def forget(connection: sqlite3.Connection, path: str) -> None:
@@ -112,7 +123,11 @@ def insert(connection: sqlite3.Connection, entry: Entry) -> None:
         words = f"{item.title}\n{item.text}" if item.modality is Modality.TEXT else item.text
         word_index.add(connection, cursor.lastrowid or 0, item.modality, words)
     connection.executemany(
-        "INSERT INTO records VALUES (?, ?, ?)",
-        [(id_, c.name, source.path) for c, ids in entry.records.items() for id_ in ids],
+        INSERT_RECORD,
+        [
+            (id_, collection.name, source.path, entry.checksums.get(id_))
+            for collection, ids in entry.records.items()
+            for id_ in ids
+        ],
     )
     field_rows.add_descriptions(connection, source.path, entry.descriptions)

@@ -6,6 +6,7 @@ FlorilegiumError
 ├── MissingExtraError           an optional package is absent
 ├── InvalidQueryError           empty query, unreadable query picture, top_k out of range
 ├── ItemNotFoundError           an id that is not in the index
+├── RemovalRefusedError         many files are gone, and the index was to keep them
 ├── SourceError                 one file failed; collected in the report, not fatal
 │   ├── UnsupportedFileError    no loader for it
 │   ├── UnreadableFileError     corrupt, undecodable, no permission
@@ -17,6 +18,7 @@ FlorilegiumError
 ├── StoreError                  the vector store or the catalog failed
 │   ├── IndexNotFoundError      nothing was ingested here yet
 │   ├── IndexMismatchError      built with another encoder or schema
+│   │   └── IndexOutdatedError      so old that ingest makes it anew from the cache
 │   └── IndexLockedError        another process is writing
 ├── ChatError                   anything else from the chat model
 │   ├── ChatUnavailableError    no connection, or 5xx after retries
@@ -77,6 +79,12 @@ class ItemNotFoundError(FlorilegiumError):
     """No item of the index has this id."""
 
     code = "item_not_found"
+
+
+class RemovalRefusedError(FlorilegiumError):
+    """Many files are gone from the folder, and removing them from the index was refused."""
+
+    code = "removal_refused"
 
 
 class SourceError(FlorilegiumError):
@@ -143,6 +151,12 @@ class IndexMismatchError(StoreError):
     """The index was built with another encoder or another schema."""
 
     code = "index_mismatch"
+
+
+class IndexOutdatedError(IndexMismatchError):
+    """The index was built by a version so old that it has to be made anew from the cache."""
+
+    code = "index_outdated"
 
 
 class IndexLockedError(StoreError):

@@ -5,7 +5,7 @@ Whatever goes wrong with a file is a SourceError, a defect of its loader too.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, Protocol
@@ -53,14 +53,14 @@ class FileJobs(Protocol):
 class DirectJobs:
     """The jobs, done in this process."""
 
-    def __init__(self, loaders: Sequence[Loader], *, config: IngestConfig) -> None:
+    def __init__(self, find: Callable[[str], Loader | None], *, config: IngestConfig) -> None:
         """Keep what is needed.
 
         Args:
-            loaders: Who reads files; the last one of a suffix does.
+            find: Says who reads files of a suffix.
             config: The limits.
         """
-        self._by_suffix = {suffix: one for one in loaders for suffix in one.suffixes}
+        self._find = find
         self._max_bytes = int(config.max_file_megabytes * _MILLION)
         text_bytes = int(config.max_text_megabytes * _MILLION)
         self._most_bytes = max(self._max_bytes, text_bytes)
@@ -93,10 +93,15 @@ class DirectJobs:
         """Do nothing: no job can be ended from outside."""
 
     def _loader(self, path: str) -> Loader:
-        loader = self._by_suffix.get(Path(path).suffix.lower())
+        loader = self._find(Path(path).suffix.lower())
         if loader is None:
             raise UnsupportedFileError(f"No loader reads {path!r} any more.")
         return loader
+
+
+def loaders_by_suffix(loaders: Sequence[Loader]) -> Mapping[str, Loader]:
+    """Return who reads files of which suffix; of several the last does."""
+    return {suffix: one for one in loaders for suffix in one.suffixes}
 
 
 class JobLoader:

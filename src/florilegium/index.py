@@ -27,6 +27,11 @@ class Index:
         object.__setattr__(self, "backgrounds", backgrounds)
 
     @property
+    def collections(self) -> tuple[Collection, ...]:
+        """Return all collections, of which some may be empty."""
+        return self.pictures, self.windows, self.chunks, self.sentences, self.cards
+
+    @property
     def pictures(self) -> Collection:
         """Return the collection of whole pictures."""
         return Collection(space=self.encoder.info.id, modality=Modality.IMAGE)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -19,40 +19,23 @@ from florilegium.config import Config
 from florilegium.connect import connect, is_due
 from florilegium.encode import Loaded, encode_items
 from florilegium.entries import Entry
-from florilegium.file_jobs import DirectJobs, FileJobs, JobLoader
-from florilegium.ids import hash_bytes
+from florilegium.file_jobs import DirectJobs, FileJobs, JobLoader, loaders_by_suffix
+from florilegium.guard import Guard
 from florilegium.index import Index
 from florilegium.intake import Arrived, Failed, Intake, Reader, Unchanged, weigh
 from florilegium.picture_hashes import PictureHashes
+from florilegium.plan import Plan, make_plan
 from florilegium.protocols import ChatModel, Loader
 from florilegium.read_ahead import ReadAhead
 from florilegium.report import FailedFile, IngestReport, Progress
-from florilegium.scan import Scan, Seen, nothing_found, scan_folder
+from florilegium.scan import Scan, nothing_found, scan_folder
 from florilegium.types import Collection, Record, Source
 
 logger = logging.getLogger(__name__)
 
-# Raised when loaders or the cutting of texts give other items than before.
-_LOADING_VERSION = 2
+# Chroma takes about as long to delete the records of 64 files as of a thousand.
+_REMOVED_AT_A_TIME = 1_000
 _T = TypeVar("_T")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Plan:
-    """Which files are to be done. Hashing finds out whether a file with a new time is changed."""
-
-    to_do: tuple[Seen, ...]
-    known: Mapping[str, Source]
-    unchanged: int
-    removed: tuple[str, ...]
-    loading: str
-    """What loading depends on besides the files."""
-    reload: bool
-    """Whether files with the same content give other items than before."""
-
-    def hashes(self) -> dict[str, str]:
-        """Return the content that each file may still have without being loaded again."""
-        return {} if self.reload else {path: one.content_hash for path, one in self.known.items()}
 
 
 class _Counts:
@@ -90,6 +73,7 @@ def ingest(
     loaders: Sequence[Loader],
     config: Config,
     open_chat_model: Callable[[], ChatModel],
+    guard: Guard | None = None,
     progress: Callable[[Progress], None] | None = None,
     threads: int | None = None,
     jobs: FileJobs | None = None,
@@ -106,22 +90,25 @@ def ingest(
         loaders: Who reads files.
         config: All settings.
         open_chat_model: Gives the chat model if there is something to caption.
+        guard: What may be removed from the index; by default not all of it.
         progress: Called for every file before it is waited for, and when all is done.
         threads: How many read files ahead; by default one per core, at most eight.
         jobs: Who has the loaders read; by default this process. Closed if the run is ended early.
 
     Raises:
         SourceError: The folder holds no file that any loader reads.
+        RemovalRefusedError: Too many files are gone; nothing was changed.
         EncoderError, StoreError: Encoding or writing failed; nothing half-written is left.
         ConfigError: The chat model is to caption and sees no pictures; all files are in.
     """
-    jobs = jobs or DirectJobs(loaders, config=config.ingest)
+    jobs = jobs or DirectJobs(loaders_by_suffix(loaders).get, config=config.ingest)
     loaders = [JobLoader(one.suffixes, jobs) for one in loaders]
     report = _ingest_files(
         root,
         index=index,
         loaders=loaders,
         config=config,
+        guard=guard or Guard(),
         progress=progress,
         threads=threads,
         jobs=jobs,
@@ -131,11 +118,15 @@ def ingest(
     captioning = Captioning(
         index=index,
         config=config,
-        by_suffix={suffix: one for one in loaders for suffix in one.suffixes},
+        by_suffix=loaders_by_suffix(loaders),
         open_chat_model=open_chat_model,
         progress=progress,
         abandon=jobs.close,
     )
+    return _caption(report, captioning, index=index)
+
+
+def _caption(report: IngestReport, captioning: Captioning, *, index: Index) -> IngestReport:
     try:
         captioning.run()
     except KeyboardInterrupt:
@@ -150,6 +141,7 @@ def _ingest_files(
     index: Index,
     loaders: Sequence[Loader],
     config: Config,
+    guard: Guard,
     progress: Callable[[Progress], None] | None,
     threads: int | None,
     jobs: FileJobs,
@@ -158,10 +150,12 @@ def _ingest_files(
     hashes = PictureHashes(index)
     by_suffix = {suffix: one for one in hashes.watch(loaders) for suffix in one.suffixes}
     scan = scan_folder(root, suffixes=by_suffix, exclude=config.ingest.exclude)
-    if not scan.files and not scan.failed:
-        raise nothing_found(root, scan, by_suffix, kept=len(index.catalog.sources()))
+    if scan.files or scan.failed:
+        guard.check(scan)
+    elif not (guard.before and guard.allow_empty):
+        raise nothing_found(root, scan, by_suffix, kept=len(guard.before))
     recover(index)
-    plan = _plan(scan, index=index, config=config)
+    plan = make_plan(scan, index=index, config=config)
     counts = _Counts(unchanged=plan.unchanged, failed=scan.failed)
     interrupted = False
     if plan.to_do:
@@ -173,9 +167,7 @@ def _ingest_files(
             config=config,
             counts=counts,
             tell=_Teller(progress, total=len(plan.to_do)),
-            reader=Reader(
-                root, by_suffix, encoder=index.encoder, known=plan.hashes(), jobs=jobs
-            ),
+            reader=Reader(root, by_suffix, encoder=index.encoder, known=plan.hashes(), jobs=jobs),
             threads=threads,
             abandon=jobs.close,
         )
@@ -198,27 +190,6 @@ def recover(index: Index) -> None:
     index.catalog.settle()
 
 
-def _plan(scan: Scan, *, index: Index, config: Config) -> _Plan:
-    known = index.catalog.sources()
-    loading = hash_bytes(f"{_LOADING_VERSION} {config.ingest.chunk_tokens}".encode())
-    reload = index.catalog.fact("loading") != loading
-    to_do = tuple(
-        seen for seen in scan.files if reload or not _same_stat(known.get(seen.path), seen)
-    )
-    # Files in a folder that cannot be read today are not gone.
-    unreadable = tuple(f"{failure.path}/" for failure in scan.failed)
-    present = {seen.path for seen in scan.files} | {failure.path for failure in scan.failed}
-    removed = [path for path in known if path not in present and not path.startswith(unreadable)]
-    return _Plan(
-        to_do=to_do,
-        known=known,
-        unchanged=len(scan.files) - len(to_do),
-        removed=tuple(sorted(removed)),
-        loading=loading,
-        reload=reload,
-    )
-
-
 class _Teller:
     """Tell how far a run is, if anybody wants to know."""
 
@@ -236,7 +207,7 @@ class _Teller:
 
 
 def _run(
-    plan: _Plan,
+    plan: Plan,
     *,
     reader: Reader,
     index: Index,
@@ -251,7 +222,7 @@ def _run(
         index.catalog.set_fact("loading", "due" if plan.known else plan.loading)
     # Set before the first change, so that a run that dies leaves the links to be found again.
     links_due = bool(plan.removed) or is_due(index=index, config=config)
-    for gone in _batches(plan.removed, config.ingest.batch_files):
+    for gone in _batches(plan.removed, _REMOVED_AT_A_TIME):
         index.catalog.set_fact("links", "due")
         _write({}, gone, [], index=index)
         counts.removed += len(gone)
@@ -279,7 +250,7 @@ def _run(
 
 
 def _take_in(
-    plan: _Plan,
+    plan: Plan,
     intake: Intake,
     *,
     index: Index,
@@ -385,10 +356,6 @@ def _warnings(missing: Sequence[tuple[str, int, str]]) -> tuple[str, ...]:
         f"hold, such as {one!r}; the rest of it is used."
         for path, count, one in missing
     )
-
-
-def _same_stat(known: Source | None, seen: Seen) -> bool:
-    return known is not None and (known.size, known.modified_ns) == (seen.size, seen.modified_ns)
 
 
 def _batches(things: Sequence[_T], size: int) -> Iterator[Sequence[_T]]:

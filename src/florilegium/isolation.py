@@ -6,13 +6,13 @@ Each worker does one job at a time, so it is known which file ended it. Knows no
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from PIL import Image
 
-from florilegium.config import TextEncoderConfig
+from florilegium.config import Config, TextEncoderConfig
 from florilegium.config_sections import IngestConfig
 from florilegium.errors import (
     FileTooLargeError,
@@ -21,7 +21,8 @@ from florilegium.errors import (
     UnreadableFileError,
     WorkerError,
 )
-from florilegium.file_jobs import FileJobs
+from florilegium.file_jobs import DirectJobs, FileJobs, loaders_by_suffix
+from florilegium.protocols import Loader
 from florilegium.types import Description, Item, Source
 from florilegium.worker_messages import (
     from_item,
@@ -33,10 +34,10 @@ from florilegium.worker_messages import (
 from florilegium.worker_process import Lost, Reason, Reply, WorkerProcess
 
 _MILLION: Final = 1_000_000
-# An interpreter with all loaders and a tokenizer takes a third of this.
+# An interpreter with all loaders and a tokenizer takes a fifth of this.
 _BASE_MEGABYTES: Final = 512
-# Of the largest kinds: a picture with transparency holds six copies of four bytes for a moment.
-_BYTES_PER_PIXEL: Final = 24
+# Measured: 27 for a WebP with transparency, a colour profile and a turn, and less for all others.
+_BYTES_PER_PIXEL: Final = 28
 _COPIES_OF_FILE: Final = 4
 _T = TypeVar("_T")
 
@@ -45,11 +46,29 @@ def memory_limit(config: IngestConfig) -> int:
     """Return how many megabytes of memory a worker may take."""
     if config.worker_megabytes:
         return config.worker_megabytes
-    largest = max(config.max_file_megabytes, config.max_text_megabytes)
     return int(
         _BASE_MEGABYTES
-        + _COPIES_OF_FILE * largest
+        + _COPIES_OF_FILE * _largest_file(config)
         + _BYTES_PER_PIXEL * config.max_image_megapixels
+    )
+
+
+def _largest_file(config: IngestConfig) -> float:
+    return max(config.max_file_megabytes, config.max_text_megabytes)
+
+
+def open_jobs(loaders: Sequence[Loader], *, config: Config, cache_folder: Path) -> FileJobs:
+    """Return who does the jobs of a run: workers, or this process if that is configured.
+
+    Args:
+        loaders: Who reads files in this process; workers open their own.
+        config: All settings.
+        cache_folder: Where the text encoder may keep files that can be made again.
+    """
+    if not config.ingest.isolate:
+        return DirectJobs(loaders_by_suffix(loaders).get, config=config.ingest)
+    return IsolatedJobs(
+        ingest=config.ingest, text_encoder=config.text_encoder, cache_folder=cache_folder
     )
 
 
@@ -78,6 +97,7 @@ class IsolatedJobs:
             "cache_folder": str(cache_folder),
             "seconds": self._seconds,
             "memory": self._megabytes * _MILLION,
+            "reply": int(_COPIES_OF_FILE * _largest_file(ingest) * _MILLION),
         }
         self._lock = threading.Lock()
         self._closed = False

@@ -4,58 +4,46 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
-from functools import partial
 from pathlib import Path
 from typing import Self
 
-import filelock
 from PIL import Image
 
 from florilegium.answers import Answer, Event, Finished, Turn
-from florilegium.asking import Found, Wanted
-from florilegium.chat import Tools, answer_events
-from florilegium.checks import Check, attempt, check_reranker, try_chat_model, try_encoder
 from florilegium.config import (
     CONFIG_NAME,
     INDEX_FOLDER,
-    Settings,
     load_settings,
     write_settings,
 )
-from florilegium.courtesy import courteous, going_first
+from florilegium.courtesy import courteous
 from florilegium.errors import (
     ConfigError,
     FlorilegiumError,
-    IndexLockedError,
     IndexNotFoundError,
     StoreError,
     UnsupportedFileError,
 )
 from florilegium.filters import Filter
-from florilegium.gate_file import read_gate
+from florilegium.guard import Guard, Removal
 from florilegium.index import Index
 from florilegium.ingest import ingest
-from florilegium.inputs import ImageLike, make_query, read_picture
-from florilegium.parts import Parts, Statistics
+from florilegium.inputs import ImageLike, make_query
+from florilegium.locking import Holder, writers_lock
+from florilegium.querying import answer, max_pixels, search
+from florilegium.repair import RepairReport, repair
 from florilegium.report import IngestReport, Progress
-from florilegium.retrieve import Explanation, SearchOptions, retrieve
-from florilegium.thresholds import Threshold, choose_threshold
-from florilegium.types import Hit, Item, Modality, Query
-
-_LOCK = "lock"
+from florilegium.retrieve import Explanation
+from florilegium.types import Hit, Item, Modality
+from florilegium.upkeep import Upkeep
 
 
-class Library:
+class Library(Upkeep):
     """A folder of pictures and texts that answers questions.
 
     Make one with `create` or `open`, and use it in a `with` statement. Encoders load their
     weights when they are first needed. One library object serves one thread at a time.
     """
-
-    def __init__(self, root: Path, settings: Settings) -> None:
-        self.root = root
-        self.settings = settings
-        self._parts = Parts(root, settings.config)
 
     @classmethod
     def create(
@@ -133,34 +121,68 @@ class Library:
         )
 
     def ingest(
-        self, *, rebuild: bool = False, progress: Callable[[Progress], None] | None = None
+        self,
+        *,
+        rebuild: bool = False,
+        allow_empty: bool = False,
+        wait: float = 0.0,
+        on_wait: Callable[[Holder | None], None] | None = None,
+        progress: Callable[[Progress], None] | None = None,
+        confirm: Callable[[Removal], bool] | None = None,
     ) -> IngestReport:
         """Make the index agree with the folder.
 
         Args:
-            rebuild: Make the index anew. Embeddings that are in the cache are not made again.
+            rebuild: Build a new index beside the one in use, which it replaces at the end.
+                Embeddings that are in the cache are not made again.
+            allow_empty: Empty the index if the folder holds nothing any more.
+            wait: Seconds to wait for another process that writes.
+            on_wait: Called before waiting, with who that is, as far as it is known.
             progress: Called before each file.
+            confirm: Asked before more than a tenth of the files is removed from the index; by
+                default they are. Files that were only moved do not count.
 
         Raises:
             IndexLockedError: Another process is writing to the index.
             IndexMismatchError: The index was built with other encoders.
+            RemovalRefusedError: `confirm` said no; nothing was changed.
             SourceError: The folder holds nothing that can be ingested.
             ConfigError: The chat model is to caption and sees no pictures; all files are in.
         """
-        lock = filelock.FileLock(self.root / INDEX_FOLDER / _LOCK)
-        try:
-            with lock.acquire(timeout=0):
-                return self._ingest(rebuild=rebuild, progress=progress)
-        except filelock.Timeout as error:
-            raise IndexLockedError(
-                f"Another process is writing to the index of {str(self.root)!r}.",
-                hint="Wait until it has ended, then run `florilegium ingest` again.",
-            ) from error
-        except OSError as error:
-            raise StoreError(
-                f"The index of {str(self.root)!r} cannot be written: {error}.",
-                hint="Check that you may write to its subfolder .florilegium.",
-            ) from error
+        folder = self.root / INDEX_FOLDER
+        with writers_lock(folder, doing="florilegium ingest", wait=wait, on_wait=on_wait):
+            guard = Guard(
+                before=self._parts.sources_in_use(), allow_empty=allow_empty, confirm=confirm
+            )
+            return self._ingest(rebuild=rebuild, guard=guard, progress=progress)
+
+    def repair(
+        self,
+        *,
+        wait: float = 0.0,
+        on_wait: Callable[[Holder | None], None] | None = None,
+        progress: Callable[[Progress], None] | None = None,
+        tell: Callable[[str], None] | None = None,
+    ) -> RepairReport:
+        """Mend what a deep `inspect` finds, and make the index agree with the folder.
+
+        Args:
+            wait: As for `ingest`.
+            on_wait: As for `ingest`.
+            progress: As for `ingest`.
+            tell: Told in a sentence before more than a tenth of the library is done anew.
+
+        Raises:
+            FlorilegiumError: As `ingest` does. What was mended by then stays mended.
+        """
+
+        def again(*, rebuild: bool) -> IngestReport:
+            guard = Guard(before=self._parts.sources_in_use())
+            return self._ingest(rebuild=rebuild, guard=guard, progress=progress)
+
+        folder = self.root / INDEX_FOLDER
+        with writers_lock(folder, doing="florilegium doctor --repair", wait=wait, on_wait=on_wait):
+            return repair(self._parts, folder, ingest=again, tell=tell)
 
     def search(
         self,
@@ -204,9 +226,9 @@ class Library:
             image=image,
             modality=modality,
             top_k=self.settings.config.retrieval.top_k if top_k is None else top_k,
-            max_pixels=self._max_pixels,
+            max_pixels=max_pixels(self.settings.config),
         )
-        return self._retrieve(query, where=where)
+        return search(query, parts=self._parts, config=self.settings.config, where=where)
 
     def ask(
         self,
@@ -250,24 +272,18 @@ class Library:
 
         Failed comes where the chat model failed: before the tokens that stand in, or after its own.
         """
-        return self._events(question, image=image, history=history, quote=quote, where=where)
-
-    def threshold(self) -> Threshold:
-        """Return below which confidence questions are refused, and what to expect of that.
-
-        Raises:
-            StoreError: What was measured for this library is damaged.
-        """
-        return choose_threshold(
-            self.settings.config.chat.min_confidence,
-            is_set="chat.min_confidence" in self.settings.origins,
-            measured=read_gate(self.root / INDEX_FOLDER),
-            encoders={one.name: one.fingerprint for one in self._parts.manifest().spaces},
+        return answer(
+            question,
+            image=image,
+            history=history,
+            quote=quote,
+            where=where,
+            parts=self._parts,
+            config=self.settings.config,
+            threshold=self.threshold,
+            open_image=self.read_image,
+            folder=self.root / INDEX_FOLDER,
         )
-
-    def statistics(self) -> Statistics:
-        """Return how much is in the index. Raises IndexNotFoundError when there is none."""
-        return self._parts.statistics()
 
     @property
     def index(self) -> Index:
@@ -292,19 +308,6 @@ class Library:
             f"{item.source.path!r} holds no picture.", hint="Ask for the picture of an image item."
         )
 
-    def check(self) -> list[Check]:
-        """Look at each part that this library needs and return what was found."""
-        parts, config = self._parts, self.settings.config
-        room = config.chat.max_tokens
-        return [
-            Check(name="settings", ok=True, message=f"profile {config.profile}"),
-            attempt("text encoder", lambda: try_encoder(parts.text_encoder())),
-            attempt("image-text encoder", lambda: try_encoder(parts.encoder())),
-            attempt("index", parts.describe_index),
-            attempt("chat model", lambda: try_chat_model(parts.chat_model(), max_tokens=room)),
-            *check_reranker(parts.reranker),
-        ]
-
     def close(self) -> None:
         """Close all files and free all weights. The library can be used again afterwards."""
         self._parts.close()
@@ -317,67 +320,8 @@ class Library:
 
     # -- wiring --
 
-    def _retrieve(self, query: Query, *, where: Filter | None) -> Explanation:
-        config = self.settings.config
-        options = SearchOptions(
-            candidates=config.retrieval.candidates,
-            method=config.retrieval.fusion,
-            reranker=self._parts.reranker(),
-            reranked=config.rerank.top_k,
-            learnt=self._parts.learnt_names(),
-        )
-        return retrieve(query, index=self._parts.index(), options=options, where=where)
-
-    def _events(
-        self,
-        question: str,
-        *,
-        image: ImageLike | None,
-        history: Sequence[Turn],
-        quote: bool,
-        where: Filter | None,
-    ) -> Iterator[Event]:
-        limit = {"min_confidence": self.threshold().value}
-        yield from answer_events(
-            question,
-            image=None if image is None else read_picture(image, max_pixels=self._max_pixels),
-            history=history,
-            tools=Tools(
-                search=partial(self._find, where=where),
-                chat_model=self._parts.quoting_model() if quote else self._parts.chat_model(),
-                fallback=self._parts.quoting_model,
-                open_image=self.read_image,
-                going_first=partial(going_first, self.root / INDEX_FOLDER),
-                config=self.settings.config.chat.model_copy(update=limit),
-            ),
-        )
-
-    def _find(self, wanted: Wanted, *, where: Filter | None) -> Found:
-        config, picture = self.settings.config, wanted.picture
-        explanation = self._retrieve(
-            Query(
-                text=wanted.text,
-                pictures=(picture,) if picture else (),
-                about=wanted.about,
-                about_picture=wanted.about_picture,
-                top_k=max(config.chat.max_sources, config.retrieval.top_k),
-            ),
-            where=where,
-        )
-        return Found(
-            hits=explanation.hits,
-            evidence=explanation.evidence,
-            searched=wanted.text,
-            candidates=explanation.candidates,
-            is_known=explanation.is_known,
-        )
-
-    @property
-    def _max_pixels(self) -> int:
-        return int(self.settings.config.ingest.max_image_megapixels * 1_000_000)
-
     def _ingest(
-        self, *, rebuild: bool, progress: Callable[[Progress], None] | None
+        self, *, rebuild: bool, guard: Guard, progress: Callable[[Progress], None] | None
     ) -> IngestReport:
         index = self._parts.index(writing=True, rebuild=rebuild)
         try:
@@ -388,11 +332,13 @@ class Library:
                     loaders=self._parts.loaders(),
                     config=self.settings.config,
                     open_chat_model=self._parts.chat_model,
+                    guard=guard,
                     progress=courteous(progress, folder=self.root / INDEX_FOLDER),
                     jobs=jobs,
                 )
             if not report.interrupted:
                 self._parts.learn_names(index)
+                self._parts.finish(index)
         except FlorilegiumError:
             # What it wrote before it failed counts, and is looked at anew by the next search.
             self._parts.note_change()

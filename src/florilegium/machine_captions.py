@@ -122,6 +122,11 @@ def with_machine_caption(fields: Fields, caption: str) -> Fields:
     return tuple(sorted(others | {(MACHINE_CAPTION, caption)} if caption else others))
 
 
+def machine_caption_of(fields: Fields) -> str:
+    """Return the machine caption among the fields of a picture, "" if there is none."""
+    return next((value for name, value in fields if name == MACHINE_CAPTION), "")
+
+
 def read_reply(reply: str, *, is_cut: bool) -> Reading:
     """Return the caption in a reply: one line, without thoughts, repetitions and a broken end.
 

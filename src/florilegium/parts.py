@@ -5,21 +5,29 @@ Knows where the index keeps its files, and refuses one that other encoders built
 
 from __future__ import annotations
 
-import json
-import shutil
+import logging
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 from florilegium.adapter import Adapter
 from florilegium.adapter_training import Untrained
+from florilegium.agreement import agrees, check_manifest, note_statistics
 from florilegium.cache import EmbeddingCache
-from florilegium.catalog import SCHEMA_VERSION, Catalog
+from florilegium.catalog import Catalog
 from florilegium.config import INDEX_FOLDER, Config, user_cache_folder
-from florilegium.errors import IndexMismatchError, IndexNotFoundError
-from florilegium.file_jobs import DirectJobs, FileJobs
+from florilegium.damage import is_damage
+from florilegium.errors import (
+    FlorilegiumError,
+    IndexMismatchError,
+    IndexNotFoundError,
+    IndexOutdatedError,
+    StoreError,
+)
+from florilegium.file_jobs import FileJobs
+from florilegium.generations import CACHE, CATALOG, STORE, Generations
 from florilegium.index import Index
-from florilegium.isolation import IsolatedJobs
+from florilegium.isolation import open_jobs
 from florilegium.learning import describe, forget_names, learn_names, load_names
 from florilegium.protocols import ChatModel, Encoder, Loader, Reranker
 from florilegium.registry import (
@@ -30,14 +38,14 @@ from florilegium.registry import (
     open_store,
 )
 from florilegium.report import FailedFile
-from florilegium.types import Manifest, Modality, Space
+from florilegium.types import Manifest, Modality, Source, Space
+
+logger = logging.getLogger(__name__)
 
 QUOTING_CHAT_MODEL = "extractive"
 """What answers when the configured chat model is out of reach."""
 
-_CATALOG = "catalog.db"
-_CACHE = "embeddings.db"
-_STORE = "store"
+_RECORDS = 2  # raised when the same files give other records than before
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +66,8 @@ class Parts:
         self._root = root
         self._config = config
         self._folder = root / INDEX_FOLDER
+        self._generations = Generations(self._folder)
+        self._opened: Path | None = None
         self._catalog: Catalog | None = None
         self._index: Index | None = None
         self._learnt: Adapter | Untrained | None = None
@@ -69,6 +79,11 @@ class Parts:
         self._quoting_model: ChatModel | None = None
         self._reranker: Reranker | None = None
 
+    @property
+    def cache_file(self) -> Path:
+        """Return where the embedding cache is, or will be."""
+        return self._folder / CACHE
+
     def loaders(self) -> list[Loader]:
         """Return all loaders."""
         if self._loaders is None:
@@ -79,14 +94,7 @@ class Parts:
 
     def file_jobs(self) -> FileJobs:
         """Return who has the loaders read files: this process, or others that end with `close`."""
-        config = self._config
-        if not config.ingest.isolate:
-            return DirectJobs(self.loaders(), config=config.ingest)
-        return IsolatedJobs(
-            ingest=config.ingest,
-            text_encoder=config.text_encoder,
-            cache_folder=user_cache_folder(),
-        )
+        return open_jobs(self.loaders(), config=self._config, cache_folder=user_cache_folder())
 
     def text_encoder(self) -> Encoder:
         """Return the text encoder."""
@@ -143,61 +151,162 @@ class Parts:
             Space(name=id_, fingerprint=info.fingerprint, dim=info.dim)
             for id_, info in sorted(infos.items())
         ]
-        return Manifest(schema=SCHEMA_VERSION, spaces=tuple(spaces))
+        return Manifest(schema=_RECORDS, spaces=tuple(spaces))
 
     def index(self, *, writing: bool = False, rebuild: bool = False) -> Index:
         """Return the opened index.
 
+        An index that cannot be used as it is, or is not wanted any more, stays where it is while a
+        new one is built beside it, until `finish` puts that in use.
+
         Args:
-            writing: Make it if it is absent, and make it anew if the store has lost records.
-            rebuild: Make it anew in any case.
+            writing: Make it if it is absent, and begin a new one if the store has lost records.
+            rebuild: Begin a new one in any case, or go on with one that was begun.
 
         Raises:
             IndexNotFoundError: Nothing was ingested yet, and this is not for writing.
-            IndexMismatchError: Other encoders built it.
+            IndexMismatchError: Other encoders built it, or a newer version.
+            StoreError: It is damaged, and this is not for writing.
         """
-        if writing or self._is_stale():
+        if writing or self.is_stale():
             # Another process, or another object of this one, may have changed the files since.
             self.close_index()
         if self._index is not None:
             return self._index
-        manifest = self.manifest()
-        if rebuild:
-            self._delete_index()
-        catalog = self._catalog = Catalog(self._folder / _CATALOG, root=self._root)
-        _check_manifest(catalog, manifest, root=self._root, writing=writing)
-        if not writing:
-            self._check_store(catalog)
-        store = open_store(self._config.store.name, folder=self._folder / _STORE, manifest=manifest)
-        self._index = Index(
+        try:
+            if writing:
+                self._index = self._open_to_write(rebuild=rebuild)
+            else:
+                self._index = self._open(self._generations.current())
+            self._note_generation()
+        except FlorilegiumError:
+            self.close_index()
+            raise
+        return self._index
+
+    def sources_in_use(self) -> dict[str, Source]:
+        """Return the files of the index in use by path; none if it cannot be read."""
+        file = self._generations.current() / CATALOG
+        if not file.exists():
+            return {}
+        try:
+            catalog = Catalog(file, root=self._root)
+        except IndexMismatchError:
+            return {}
+        except StoreError as error:
+            if not is_damage(error):
+                raise
+            return {}
+        try:
+            return catalog.sources()
+        finally:
+            catalog.close()
+
+    def finish(self, index: Index) -> None:
+        """Complete the index that was written, put it in use, and delete the ones before it.
+
+        Until then searches use the index before, if it can be used. Raises StoreError.
+        """
+        note_statistics(index)
+        if self._opened is not None and self._opened != self._generations.current():
+            self._generations.switch(self._opened)
+            self._note_generation()
+        self._generations.remove_old()
+
+    def _open_to_write(self, *, rebuild: bool) -> Index:
+        current = self._generations.current()
+        if not (rebuild and (current / CATALOG).exists()):
+            index = self._open_sound(current)
+            if index is not None:
+                return index
+        beside = self._generations.next()
+        index = self._open_sound(beside) if beside.exists() else None
+        if index is None:
+            self._generations.remove(beside)
+            index = self._open(beside, writing=True)
+        return index
+
+    def _open_sound(self, folder: Path) -> Index | None:
+        """Return the index of a folder, or None if it has to be made anew.
+
+        Raises IndexMismatchError if the settings of the index in use are others than those of now.
+        """
+        index = None
+        try:
+            index = self._open(folder, writing=True)
+            if agrees(index):
+                return index
+            logger.warning("The vector store in %s has lost records: it is made anew.", folder)
+        except IndexOutdatedError as error:
+            logger.warning("%s It is made anew from the cache.", error.message)
+        except IndexMismatchError:
+            # Of an index that was begun with other settings, nothing is wanted.
+            if folder == self._generations.current():
+                raise
+        except StoreError as error:
+            if not is_damage(error):
+                raise
+            logger.warning("The index in %s is damaged and made anew: %s", folder, error.message)
+        self.close_index(index)
+        return None
+
+    def _open(self, folder: Path, *, writing: bool = False) -> Index:
+        """Open the index in one folder; make it if it is absent, to write. Raises as `index`."""
+        if writing:
+            _make_folder(folder)
+        elif not (folder / CATALOG).exists():
+            raise IndexNotFoundError(
+                f"Nothing was ingested in {str(self._root)!r} yet.",
+                hint="Run `florilegium ingest`.",
+            )
+        manifest, kind = self.manifest(), self._config.store.name
+        catalog = self._catalog = Catalog(folder / CATALOG, root=self._root)
+        self._opened = folder
+        check_manifest(catalog, manifest, root=self._root, writing=writing)
+        self._check_store(catalog, folder, writing=writing)
+        try:
+            store = open_store(kind, folder=folder / STORE, manifest=manifest)
+        except IndexMismatchError as error:
+            if not writing:
+                raise
+            # The catalog is right, so this store is left over from another index.
+            raise IndexOutdatedError(error.message, hint=error.hint) from error
+        try:
+            cache = EmbeddingCache(self.cache_file)
+        except StoreError as error:
+            store.close()
+            # Without its cause: a damaged cache is no damage of this index.
+            raise type(error)(error.message, hint=error.hint) from None
+        return Index(
             catalog=catalog,
             store=store,
-            cache=EmbeddingCache(self._folder / _CACHE),
+            cache=cache,
             encoder=self.encoder(),
             text_encoder=self.text_encoder(),
         )
-        if writing and not _agrees(self._index):
-            # The store was lost or is another one: what it held is made anew from the cache.
-            return self.index(writing=True, rebuild=True)
-        if writing:
-            catalog.set_fact("store", self._config.store.name)
-        self._generation = self._read_generation()
-        return self._index
 
     def note_change(self) -> None:
         """Let everybody who has this index open know that it has changed."""
         if self._catalog is not None:
             self._catalog.set_fact("generation", str(time.time_ns()))
-            self._generation = self._read_generation()
+            self._note_generation()
+
+    def _note_generation(self) -> None:
+        # An index that is built beside the one in use is for writing alone.
+        in_use = self._opened == self._generations.current()
+        self._generation = self._read_generation() if in_use else None
 
     def _read_generation(self) -> tuple[int, str | None] | None:
-        # A catalog that was made anew is another file of the same name.
-        file = self._folder / _CATALOG
-        if self._catalog is None or not file.exists():
+        if self._catalog is None:
+            return None
+        # An index that was made anew is another file.
+        file = self._generations.current() / CATALOG
+        if not file.exists():
             return None
         return file.stat().st_ino, self._catalog.fact("generation")
 
-    def _is_stale(self) -> bool:
+    def is_stale(self) -> bool:
+        """Return whether the opened index is not the one in use any more, or was changed."""
         return self._index is not None and self._read_generation() != self._generation
 
     def learnt_names(self) -> Adapter | Untrained | None:
@@ -205,22 +314,23 @@ class Parts:
         if not self._config.retrieval.adapter:
             return None
         if self._learnt is None:
-            self._learnt = load_names(self.index(), folder=self._folder)
+            self._learnt = load_names(self.index(), folder=self._generations.current())
         return self._learnt
 
     def learn_names(self, index: Index) -> None:
         """Let an index learn its names, where that is on. Raises StoreError."""
         if self._config.retrieval.adapter:
-            self._learnt = learn_names(index, folder=self._folder)
+            self._learnt = learn_names(index, folder=self._opened or self._folder)
         else:
             forget_names(index)
 
-    def close_index(self) -> None:
+    def close_index(self, index: Index | None = None) -> None:
         """Close the index alone; it is opened and checked again when it is needed again."""
-        self._learnt = None
-        if self._index is not None:
-            self._index.store.close()
-            self._index.cache.close()
+        self._learnt = self._opened = None
+        index = index or self._index
+        if index is not None:
+            index.store.close()
+            index.cache.close()
             self._index = None
         if self._catalog is not None:
             self._catalog.close()
@@ -245,27 +355,17 @@ class Parts:
         names = f"; learnt names: {describe(learnt).reason}" if learnt is not None else ""
         return f"{found.images} pictures and {found.texts} chunks of text{failed}{names}"
 
-    def _delete_index(self) -> None:
-        # The store goes first: a catalog without its store is found out by the next run.
-        self.close_index()
-        # A store that is deleted half way must not be taken for a whole one, so it is moved first.
-        doomed = self._folder / f"{_STORE}.deleted"
-        shutil.rmtree(doomed, ignore_errors=True)
-        if (self._folder / _STORE).exists():
-            (self._folder / _STORE).rename(doomed)
-            shutil.rmtree(doomed, ignore_errors=True)
-        for file in self._folder.glob(f"{_CATALOG}*"):
-            file.unlink()
-
-    def _check_store(self, catalog: Catalog) -> None:
+    def _check_store(self, catalog: Catalog, folder: Path, *, writing: bool) -> None:
         kept, wanted = catalog.fact("store"), self._config.store.name
-        if kept != wanted:
-            raise IndexMismatchError(
+        if writing and kept is None:
+            catalog.set_fact("store", wanted)
+        elif kept != wanted:
+            raise IndexOutdatedError(
                 f"The index of {str(self._root)!r} is kept in {kept!r}, "
                 f"but the store {wanted!r} is configured.",
                 hint="Run `florilegium ingest`, which moves it, or set store.name back.",
             )
-        if not (self._folder / _STORE).is_dir():
+        elif not (folder / STORE).is_dir() and not writing:
             raise IndexMismatchError(
                 f"The vector store of {str(self._root)!r} is gone.",
                 hint="Run `florilegium ingest`; nothing is encoded again.",
@@ -288,34 +388,11 @@ class Parts:
         self._loaders = self._chat_model = self._quoting_model = self._reranker = None
 
 
-def _check_manifest(catalog: Catalog, manifest: Manifest, *, root: Path, writing: bool) -> None:
-    wanted = json.dumps(asdict(manifest), sort_keys=True)
-    found = catalog.fact("manifest")
-    if found is None and writing:
-        catalog.set_fact("manifest", wanted)
-    elif found is not None and found != wanted:
-        raise IndexMismatchError(
-            f"The index of {str(root)!r} was built with {_names(found)}, "
-            f"but {_names(wanted)} is configured.",
-            hint="Run `florilegium ingest --rebuild`, or set the encoders back.",
-        )
-    # An empty folder gets a catalog and no index: `loading` is noted when a run has begun.
-    elif not writing and catalog.fact("loading") is None:
-        raise IndexNotFoundError(
-            f"Nothing was ingested in {str(root)!r} yet.", hint="Run `florilegium ingest`."
-        )
-
-
-def _names(manifest: str) -> str:
-    spaces = json.loads(manifest)["spaces"]
-    return " and ".join(f"{space['name']} (…{space['fingerprint'][-8:]})" for space in spaces)
-
-
-def _agrees(index: Index) -> bool:
-    # Records that are announced and not committed are settled by ingest itself.
-    uncertain, records = index.catalog.pending_ids(), index.catalog.record_ids()
-    for collection in (index.pictures, index.windows, index.chunks, index.sentences, index.cards):
-        known = set(records.get(collection, ()))
-        if (known ^ index.store.ids(collection)) - uncertain.get(collection, set()):
-            return False
-    return True
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(exist_ok=True)
+    except OSError as error:
+        raise StoreError(
+            f"The folder {str(folder)!r} of the index cannot be made: {error.strerror}.",
+            hint="Check that the library is still there and that you may write to it.",
+        ) from None  # a folder that cannot be made is no damage

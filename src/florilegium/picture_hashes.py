@@ -17,6 +17,7 @@ from PIL import Image
 from florilegium.cache import EmbeddingCache
 from florilegium.encode import picture_key
 from florilegium.errors import SourceError
+from florilegium.ids import item_of
 from florilegium.index import Index
 from florilegium.near_duplicates import ALGORITHM, perceptual_hash
 from florilegium.protocols import Loader
@@ -82,7 +83,7 @@ class PictureHashes:
         """
         with self._lock:
             self._write()
-        if self._index.catalog.fact(_FACT) == ALGORITHM:
+        if self._index.catalog.fact(_FACT) == ALGORITHM and self._has_first():
             return
         pictures = {
             picture_key(item): item for item, _ in self._index.catalog.all_items(Modality.IMAGE)
@@ -93,6 +94,13 @@ class PictureHashes:
             logger.info("hashing %d pictures that have no perceptual hash yet", len(missing))
             self._fill(missing, by_suffix, threads=threads, abandon=abandon)
         self._index.catalog.set_fact(_FACT, ALGORITHM)
+
+    def _has_first(self) -> bool:
+        # A lost cache lacks all hashes, so one picture tells.
+        catalog, pictures = self._index.catalog, self._index.pictures
+        ids = [item_of(id_) for id_ in catalog.first_records(pictures, limit=1)]
+        keys = [picture_key(item) for item in catalog.items(ids).values()]
+        return self._index.cache.hashed(keys) == set(keys)
 
     def _fill(
         self,

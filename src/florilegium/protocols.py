@@ -1,4 +1,4 @@
-"""The five plug-points, and three small ones beside them. Types only, no behaviour.
+"""The five plug-points, and four small ones beside them. Types only, no behaviour.
 
 Each sentence below has a test in `florilegium.testing`.
 """
@@ -136,6 +136,17 @@ class VectorStore(Protocol):
 
     def close(self) -> None:
         """Release files and memory."""
+
+
+@runtime_checkable
+class SelfChecking(Protocol):
+    """A vector store that finds damage of its own files, which reading them would not show."""
+
+    def check_files(self) -> None:
+        """Read all that a search may trust. Raises StoreError where it is damaged."""
+
+    def unfound(self, collection: Collection, ids: Sequence[str]) -> list[str]:
+        """Return those of these records that a search for their own embedding does not find."""
 
 
 class ChatModel(Protocol):

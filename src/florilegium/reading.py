@@ -68,12 +68,14 @@ def hash_source(file: Path, *, name: str, max_bytes: int, hint: str) -> str:
 @contextmanager
 def _opened(file: Path, *, name: str) -> Iterator[BinaryIO]:
     try:
-        with os.fdopen(os.open(file, _FLAGS), "rb") as stream:
-            if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
-                raise UnreadableFileError(
-                    f"{name!r} is no regular file any more.",
-                    hint="Put a file in its place, or exclude it in florilegium.toml.",
-                )
+        descriptor = os.open(file, _FLAGS)
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            os.close(descriptor)
+            raise UnreadableFileError(
+                f"{name!r} is no regular file any more.",
+                hint="Put a file in its place, or exclude it in florilegium.toml.",
+            )
+        with os.fdopen(descriptor, "rb") as stream:
             yield stream
     except OSError as error:
         raise UnreadableFileError(

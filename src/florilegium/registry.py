@@ -7,7 +7,7 @@ backend by name.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any
@@ -78,16 +78,29 @@ def open_reranker(name: str, *, config: RerankConfig) -> Reranker:
 
 def open_loaders(*, config: IngestConfig, count_tokens: Callable[[str], int]) -> list[Loader]:
     """Return all loaders that are installed, by name; one that cannot be imported is logged."""
-    loaders: list[Loader] = []
-    for name in backend_names("loaders"):
+    return list(_loaders(backend_names("loaders"), config=config, count_tokens=count_tokens))
+
+
+def open_last_loader(
+    suffix: str, *, config: IngestConfig, count_tokens: Callable[[str], int]
+) -> Loader | None:
+    """Return the last loader by name that reads a suffix; those before it are not imported."""
+    names = reversed(backend_names("loaders"))
+    loaders = _loaders(names, config=config, count_tokens=count_tokens)
+    return next((one for one in loaders if suffix in one.suffixes), None)
+
+
+def _loaders(
+    names: Iterable[str], *, config: IngestConfig, count_tokens: Callable[[str], int]
+) -> Iterator[Loader]:
+    for name in names:
         try:
             make, model = _find("loaders", name)
         except MissingExtraError as error:
             # A broken package of somebody's must not keep others' files from being read.
             logger.warning("The loader %r is left out: %s", name, error)
             continue
-        loaders.append(make(model, config=config, count_tokens=count_tokens))
-    return loaders
+        yield make(model, config=config, count_tokens=count_tokens)
 
 
 def backend_names(group: str) -> list[str]:

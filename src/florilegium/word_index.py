@@ -51,6 +51,13 @@ def remove(connection: sqlite3.Connection, number: int) -> None:
         connection.execute(f"DELETE FROM {table} WHERE rowid=?", (number,))  # noqa: S608 - a constant
 
 
+def check_words(connection: sqlite3.Connection) -> None:
+    """Have SQLite compare the index of words with the words it holds. Raises sqlite3.Error."""
+    for table in _TABLES.values():
+        connection.execute(f"INSERT INTO {table} ({table}) VALUES ('integrity-check')")  # noqa: S608 - a constant
+    connection.rollback()  # it writes nothing, but is a statement that may
+
+
 def search_statement(
     text: str, modality: Modality, *, labels: bool = False
 ) -> tuple[str, tuple[str, ...]]:

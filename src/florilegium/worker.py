@@ -21,9 +21,10 @@ from PIL import Image
 
 from florilegium.config import TextEncoderConfig
 from florilegium.config_sections import IngestConfig
-from florilegium.errors import FlorilegiumError
+from florilegium.errors import FileTooLargeError, FlorilegiumError
 from florilegium.file_jobs import DirectJobs
-from florilegium.registry import open_encoder, open_loaders
+from florilegium.protocols import Loader
+from florilegium.registry import open_encoder, open_last_loader
 from florilegium.worker_messages import (
     HEADER,
     OUT_OF_MEMORY,
@@ -36,6 +37,8 @@ from florilegium.worker_messages import (
     to_item,
     to_source,
 )
+
+_LEAST_ROOM: Final = 64_000_000  # bytes that loaders must have beside the interpreter
 
 _GRACE: Final = 5.0
 """Seconds after its limit when a job that nobody ended is ended by the kernel."""
@@ -54,8 +57,8 @@ def main() -> None:
         _send(replies, {"ready": True})
         while (request := _receive(requests)) is not None:
             with _ended_with(requests, seconds=setup["seconds"] + _GRACE):
-                reply, image = _answer(jobs, request)
-            _send(replies, reply)
+                reply, image = _answer(jobs, request, most_bytes=setup["reply"])
+            _write(replies, reply)
             if image is not None:
                 for strip in pixels(image):
                     _write(replies, strip)
@@ -92,6 +95,7 @@ def _limit(*, memory: int) -> None:
     # Not RLIMIT_AS, which counts what libraries reserve and never use.
     resource.setrlimit(resource.RLIMIT_DATA, (most, hard))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    bytearray(_LEAST_ROOM)  # better no worker than one that blames every file
     with suppress(OSError):
         # If the machine runs out of memory, this process is to go and not the one that writes.
         Path("/proc/self/oom_score_adj").write_text("500", encoding="ascii")
@@ -106,9 +110,12 @@ def _open_jobs(setup: Message) -> DirectJobs:
         folder = Path(setup["cache_folder"])
         return open_encoder(texts.name, config=texts, cache_folder=folder).count_tokens
 
-    # Pictures have no tokens: many a worker never opens the encoder.
-    loaders = open_loaders(config=ingest, count_tokens=lambda text: counter()(text))
-    return DirectJobs(loaders, config=ingest)
+    # What is not needed is not opened: pictures have no tokens, and many a folder no web pages.
+    @cache
+    def find(suffix: str) -> Loader | None:
+        return open_last_loader(suffix, config=ingest, count_tokens=lambda text: counter()(text))
+
+    return DirectJobs(find, config=ingest)
 
 
 @contextmanager
@@ -131,14 +138,25 @@ def _ended_with(requests: BinaryIO, *, seconds: float) -> Iterator[None]:
         fcntl.fcntl(descriptor, fcntl.F_SETFL, flags)
 
 
-def _answer(jobs: DirectJobs, request: Message) -> tuple[Message, Image.Image | None]:
+def _answer(
+    jobs: DirectJobs, request: Message, *, most_bytes: int
+) -> tuple[bytes, Image.Image | None]:
     try:
-        return _do(jobs, request)
+        message, image = _do(jobs, request)
+        reply = frame(message)
+        if len(reply) > most_bytes:
+            # It would take many times as much memory in the process that gets it.
+            path = request["source"]["path"]
+            raise FileTooLargeError(
+                f"What {path!r} says takes more than {most_bytes} bytes.",
+                hint="Split the file, or raise ingest.max_file_megabytes.",
+            )
     except FlorilegiumError as error:
         if _lacks_memory(error):
             # What is left of this process is not fit for the next file.
             os._exit(OUT_OF_MEMORY)
-        return {"error": from_error(error)}, None
+        return frame({"error": from_error(error)}), None
+    return reply, image
 
 
 def _do(jobs: DirectJobs, request: Message) -> tuple[Message, Image.Image | None]:

@@ -127,6 +127,9 @@ def strips(width: int, height: int) -> Iterator[tuple[int, int, int]]:
 def pixels(image: Image.Image) -> Iterator[bytes]:
     """Yield the pixels of an RGB picture in the pieces that `strips` gives."""
     for top, rows, _ in strips(image.width, image.height):
+        if rows == image.height:
+            yield image.tobytes()
+            return
         yield image.crop((0, top, image.width, top + rows)).tobytes()
 
 

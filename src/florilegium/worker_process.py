@@ -152,13 +152,14 @@ class WorkerProcess:
         return message
 
     def _receive_image(self, width: int, height: int, deadline: float) -> Image.Image:
-        image = Image.new("RGB", (width, height))
+        image = None
         for top, rows, count in strips(width, height):
-            strip = Image.frombuffer(
-                "RGB", (width, rows), self._read(count, deadline), "raw", "RGB", 0, 1
-            )
+            strip = Image.frombytes("RGB", (width, rows), self._read(count, deadline))
+            if rows == height:
+                return strip
+            image = image or Image.new("RGB", (width, height))
             image.paste(strip, (0, top))
-        return image
+        return image or Image.new("RGB", (width, height))
 
     def _read(self, count: int, deadline: float) -> bytearray:
         data = bytearray(count)

@@ -19,7 +19,7 @@ SOURCE = ROOT / "src" / "florilegium"
 GLOSSARY = ROOT / "docs" / "glossary.md"
 
 BANNED = {"embedder", "vectorizer", "passage", "doc", "docs", "vec", "retriever"}
-ALLOWED_ONLY_IN = {"n_results": "stores/chroma.py", "distance": "stores/", "distances": "stores/"}
+ALLOWED_ONLY_IN = {"n_results": "stores/chroma", "distance": "stores/", "distances": "stores/"}
 EMPTY_NAMES = {"utils", "util", "helper", "helpers", "common", "manager", "factory", "base"}
 
 

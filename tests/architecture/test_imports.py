@@ -172,7 +172,8 @@ def test_only_the_command_line_prints_or_exits() -> None:
         if _calls(file) & {"print", "sys.exit", "exit", "os._exit", "sys.stdout.write"}
     }
 
-    assert {path for path in talkers if not path.startswith("cli/")} == set()
+    # The program of a worker is a process of its own, which it may end.
+    assert {path for path in talkers if not path.startswith("cli/")} == {"worker.py"}
 
 
 def test_only_the_settings_read_the_environment() -> None:

@@ -185,5 +185,3 @@ def _(folder: Path) -> None:
     (folder / "rose.png").write_bytes(healthy("PNG"))
     for name in ("rose.json", "rose.png.yaml", "rose.xmp", "captions.csv", "metadata.jsonl"):
         write_sparse(folder / name, start=b"{")
-
-

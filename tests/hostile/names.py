@@ -75,7 +75,9 @@ def _(folder: Path) -> None:
 def _(folder: Path) -> None:
     for number, raw in enumerate((b"\xff\xfe", b"caf\xe9", b"\xed\xa0\x80", b"\xc0\xaf", b"\x80")):
         for suffix in (b".txt", b".png"):
-            Path(os.fsdecode(os.fsencode(folder) + b"/%d" % number + raw + suffix)).write_bytes(TEXT)
+            Path(os.fsdecode(os.fsencode(folder) + b"/%d" % number + raw + suffix)).write_bytes(
+                TEXT
+            )
 
 
 @kind("folders whose names are not UTF-8", "failed", "source_unreadable")
@@ -138,7 +140,9 @@ def _(folder: Path) -> None:
 
 @kind("files of all times", "taken")
 def _(folder: Path) -> None:
-    for number, seconds in enumerate((0, -1, -(2**31), 2**31, 2**32, 9_300_000_000, 15_000_000_000)):
+    for number, seconds in enumerate(
+        (0, -1, -(2**31), 2**31, 2**32, 9_300_000_000, 15_000_000_000)
+    ):
         file = folder / f"time {number}.txt"
         file.write_bytes(b"%d " % number + TEXT)
         os.utime(file, ns=(0, seconds * 10**9 + 1))

@@ -82,9 +82,7 @@ def _write_padded(folder: Path, *, format_: str) -> None:
 
 for _format in SUFFIXES:
     add_kind(f"{_format} cut at every boundary", "any", partial(_write_cut, format_=_format))
-    add_kind(
-        f"{_format} under other suffixes", "taken", partial(_write_misnamed, format_=_format)
-    )
+    add_kind(f"{_format} under other suffixes", "taken", partial(_write_misnamed, format_=_format))
     add_kind(
         f"{_format} named as text",
         "failed",
@@ -225,9 +223,7 @@ files(
 files(
     "JPEG that goes on and on",
     "any",
-    segments__jpg=healthy("JPEG")[:2]
-    + b"\xff\xe5\x00\x04ab" * 50_000
-    + healthy("JPEG")[2:],
+    segments__jpg=healthy("JPEG")[:2] + b"\xff\xe5\x00\x04ab" * 50_000 + healthy("JPEG")[2:],
     scans__jpg=healthy("JPEG")[:-2] + healthy("JPEG")[_SCAN:-2] * 300 + b"\xff\xd9",
     fill__jpg=healthy("JPEG")[:2] + b"\xff" * 100_000 + healthy("JPEG")[2:],
 )

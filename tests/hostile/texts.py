@@ -65,7 +65,7 @@ files(
     keys__md=b"---\n" + b"".join(b"k%d: v\n" % n for n in range(15_000)) + b"---\nrose\n",
     colons__md=b"---\n" + b":" * 60_000 + b"\n---\n",
     quotes__md=b'---\n"' + b"a" * 60_000 + b"\n---\n",
-    title__md=b"---\ntitle: \"\\ud800 \\udfff rose\"\n---\nText of the rose.\n",
+    title__md=b'---\ntitle: "\\ud800 \\udfff rose"\n---\nText of the rose.\n',
     long__md=b"---\ntitle: " + b"rose " * 15_000 + b"\n---\n" + b"Text of the rose.\n\n" * 2_000,
     bomb__md=b"---\na: &a [x]\nb: &b [*a,*a]\n---\nrose\n",
 )
@@ -83,7 +83,10 @@ files(
     "HTML whose parts contain each other",
     "taken",
     links__html=b"<a href=x.png>" * 6_000 + b"rose " * 3_000,
-    figures__html=b"<figure>" + b"<img src=x.png alt=a>" * 3_000 + b"<figcaption>" + b"rose " * 3_000,
+    figures__html=b"<figure>"
+    + b"<img src=x.png alt=a>" * 3_000
+    + b"<figcaption>"
+    + b"rose " * 3_000,
     captions__html=b"<figure><figcaption>" * 3_000 + b"rose " * 3_000,
     feet__html=b"<div>" * 2_000 + b"rose<footer></footer>" * 3_000,
     pictures__html=b"rose" + b"".join(b"<img src=%d>" % n for n in range(15_000)),

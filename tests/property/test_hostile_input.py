@@ -97,7 +97,9 @@ def try_picture(data: bytes) -> None:
             read(data, max_pixels=MOST_PIXELS, name="a")
     with suppress(FlorilegiumError):
         image_from(data, max_pixels=MOST_PIXELS)
-    check_texts(value for pair in read_metadata(data, max_pixels=MOST_PIXELS, name="a") for value in pair)
+    check_texts(
+        value for pair in read_metadata(data, max_pixels=MOST_PIXELS, name="a") for value in pair
+    )
 
 
 def try_loader(open_loader: Callable[..., Loader], name: str, data: bytes, folder: Path) -> None:

@@ -8,7 +8,9 @@ from pathlib import Path
 
 from PIL import Image
 
+from florilegium.config_sections import IngestConfig
 from florilegium.errors import UnreadableFileError
+from florilegium.file_jobs import DirectJobs, loaders_by_suffix
 from florilegium.ids import item_id
 from florilegium.intake import Arrived, Intake, Reader, weigh
 from florilegium.protocols import Loader
@@ -118,7 +120,11 @@ class Folder:
     ) -> Generator[Arrived]:
         """Give files out as they arrive."""
         reader = Reader(
-            self.root, self.by_suffix, encoder=self.encoder, known=known or {}, max_bytes=1000
+            self.root,
+            self.by_suffix,
+            encoder=self.encoder,
+            known=known or {},
+            jobs=DirectJobs(loaders_by_suffix([]).get, config=IngestConfig()),
         )
         with ReadAhead(weigh=weigh, threads=2) as ahead:
             intake = Intake(

@@ -231,7 +231,7 @@ def test_a_failure_is_reported_and_nothing_of_it_can_be_found(
     assert "zebra" not in words
     assert "sorry" not in words
     with sqlite3.connect(folder / ".florilegium" / "embeddings.db") as connection:
-        rows = connection.execute("SELECT * FROM captions WHERE status='failed'").fetchall()
+        rows = connection.execute("SELECT * FROM captions WHERE error_code <> ''").fetchall()
     connection.close()
     assert len(rows) == 1
     assert "zebra" not in str(rows).lower()
@@ -242,7 +242,7 @@ def test_no_error_text_can_be_written_as_a_caption(folder: Path) -> None:
 
     connection = sqlite3.connect(folder / ".florilegium" / "embeddings.db")
     with pytest.raises(sqlite3.IntegrityError):
-        connection.execute("INSERT INTO captions VALUES ('k', 'r', 'failed', 'oops', 'c', 1, 9)")
+        connection.execute("INSERT INTO captions VALUES (9, 1, x'00', 'oops', 'c', 1, 9, 0)")
     connection.close()
 
 

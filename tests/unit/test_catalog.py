@@ -293,7 +293,7 @@ def test_a_file_that_is_no_database_is_refused_with_what_to_do(tmp_path: Path) -
     with pytest.raises(StoreError, match=r"The catalog '.*c\.db' failed") as caught:
         Catalog(tmp_path / "c.db", root=ROOT)
 
-    assert "florilegium ingest --rebuild" in (caught.value.hint or "")
+    assert "florilegium doctor --repair" in (caught.value.hint or "")
     assert isinstance(caught.value.__cause__, sqlite3.DatabaseError)
 
 

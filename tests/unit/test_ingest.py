@@ -15,6 +15,7 @@ from PIL import Image
 
 from florilegium import Library
 from florilegium.errors import IndexMismatchError
+from florilegium.file_jobs import DirectJobs
 from florilegium.report import Progress
 from florilegium.stores.memory import MemoryStore
 from florilegium.testing.encoder import FakeEncoder
@@ -144,7 +145,7 @@ def test_a_second_run_opens_no_file_encodes_nothing_and_writes_nothing(
         raise AssertionError("a file was opened, or a record was written")
 
     before = state_of(tiny_library)
-    monkeypatch.setattr("florilegium.intake.hash_file", fail)
+    monkeypatch.setattr(DirectJobs, "hash", fail)
     monkeypatch.setattr(MemoryStore, "upsert", fail)
     monkeypatch.setattr(MemoryStore, "delete", fail)
 
@@ -159,7 +160,7 @@ def test_a_file_with_a_new_time_and_the_same_bytes_is_unchanged(
 ) -> None:
     make_later(tiny_library.root / "circle.png")
     first = tiny_library.ingest()
-    monkeypatch.setattr("florilegium.intake.hash_file", lambda file: pytest.fail(str(file)))
+    monkeypatch.setattr(DirectJobs, "hash", lambda *names: pytest.fail(str(names)))
     second = tiny_library.ingest()
 
     assert (first.unchanged, first.updated, first.encoded) == (7, 0, 0)
@@ -338,7 +339,7 @@ def test_a_lost_store_is_made_again_without_encoding(
         library.ingest()
         before = state_of(library)
     encoded.clear()
-    shutil.rmtree(tiny_folder / ".florilegium" / "store")
+    shutil.rmtree(tiny_folder / ".florilegium" / "index-1" / "store")
     with Library.open(tiny_folder, overrides=overrides) as library:
         report = library.ingest()
 

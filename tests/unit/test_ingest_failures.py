@@ -19,6 +19,7 @@ from florilegium.errors import (
     StoreError,
     UnreadableFileError,
 )
+from florilegium.file_jobs import DirectJobs
 from florilegium.ids import hash_file
 from florilegium.ingest import ingest
 from florilegium.loaders.image import ImageLoader
@@ -308,15 +309,15 @@ def test_a_file_that_changes_while_it_is_read_is_tried_again(
 ) -> None:
     """What was read of it must not be kept under the hash of its earlier content."""
 
-    def hash_and_change(file: Path) -> str:
-        content_hash = hash_file(file)
-        if file.name == name:
-            make_later(file)
+    def hash_and_change(self: DirectJobs, root: Path, path: str) -> str:
+        content_hash = hash_file(root / path)
+        if path == name:
+            make_later(root / path)
         return content_hash
 
     with Library.create(tiny_folder, overrides=FAKES) as library:
         with monkeypatch.context() as patch:
-            patch.setattr("florilegium.intake.hash_file", hash_and_change)
+            patch.setattr(DirectJobs, "hash", hash_and_change)
             report = library.ingest()
 
         assert summary(report.failed) == [(name, "source_unreadable")]

@@ -117,14 +117,14 @@ def test_a_file_that_cannot_be_read_fails_alone(folder: Folder) -> None:
 def test_a_file_that_may_not_be_opened_is_named(
     folder: Folder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(file: Path) -> str:
+    def refuse(file: Path, flags: int) -> int:
         raise PermissionError(13, "Permission denied", str(file))
 
-    monkeypatch.setattr("florilegium.intake.hash_file", refuse)
+    monkeypatch.setattr("florilegium.reading.os.open", refuse)
 
     (arrived,) = folder.arrivals(*folder.fill("a.txt"))
 
-    assert failed(arrived).error.message == "The file 'a.txt' cannot be read: Permission denied."
+    assert failed(arrived).error.message == "'a.txt' cannot be read: Permission denied."
     assert failed(arrived).error.hint
 
 

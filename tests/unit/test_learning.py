@@ -60,7 +60,7 @@ def library(sorted_folder: Path) -> Iterator[Library]:
 
 
 def folder_of(library: Library) -> Path:
-    return library.root / ".florilegium"
+    return library.root / ".florilegium" / "index-1"
 
 
 def test_names_are_learnt_at_ingest_and_kept(library: Library) -> None:
@@ -270,7 +270,7 @@ def test_what_was_learnt_by_another_encoder_is_not_used(library: Library) -> Non
         assert "run `florilegium ingest`" in str(row.left_out)
 
         changed.ingest()
-        learnt = load_names(changed.index, folder=folder_of(changed))
+        learnt = load_names(changed.index, folder=library.root / ".florilegium" / "index-2")
         assert isinstance(learnt, Adapter)
         assert learnt.weights.shape[1] == 16
 

@@ -20,7 +20,7 @@ from florilegium.index import Index
 from florilegium.parts import Parts
 from florilegium.testing.encoder import FakeEncoder
 from florilegium.testing.reranker import FakeReranker
-from florilegium.types import Modality, Record, Source, Space
+from florilegium.types import Record, Source, Space
 from tests.conftest import FAKES
 
 
@@ -213,19 +213,19 @@ def test_reading_from_another_store_than_was_written_is_refused(root: Path) -> N
     with pytest.raises(IndexMismatchError, match=r"kept in 'memory'.* 'chroma'") as found:
         other.index()
     assert "florilegium ingest" in (found.value.hint or "")
-    assert not (root / INDEX_FOLDER / "store" / "chroma").exists()
+    assert not (root / INDEX_FOLDER / "index-1" / "store" / "chroma").exists()
     other.close()
 
 
 def test_reading_without_the_store_is_refused_and_writing_is_not(parts: Parts, root: Path) -> None:
     build(parts)
     parts.close()
-    shutil.rmtree(root / INDEX_FOLDER / "store")
+    shutil.rmtree(root / INDEX_FOLDER / "index-1" / "store")
 
     with pytest.raises(IndexMismatchError, match="is gone"):
         parts.index()
     build(parts)
-    assert (root / INDEX_FOLDER / "store").is_dir()
+    assert (root / INDEX_FOLDER / "index-1" / "store").is_dir()
 
 
 def test_records_that_are_announced_are_left_to_recovery(parts: Parts) -> None:
@@ -260,24 +260,26 @@ def test_a_rebuild_makes_room_for_other_encoders(root: Path) -> None:
     other.close()
 
 
-def test_a_broken_store_is_refused_and_rebuilt(root: Path) -> None:
+def test_a_broken_store_is_refused_and_made_anew_beside(root: Path) -> None:
     parts = Parts(root, config(store__name="memory"))
     build(parts)
     parts.close()
-    (root / INDEX_FOLDER / "store" / "memory" / "manifest.json").write_bytes(b"\xff")
+    (root / INDEX_FOLDER / "index-1" / "store" / "memory" / "manifest.json").write_bytes(b"\xff")
 
-    with pytest.raises(StoreError):
-        build(parts)
+    with pytest.raises(StoreError, match="cannot be"):
+        parts.index()
 
-    index = parts.index(writing=True, rebuild=True)
-    assert index.catalog.count(Modality.IMAGE) == 0
+    index = build(parts)
+    parts.finish(index)
+    assert parts.index() is index
+    assert [path.name for path in (root / INDEX_FOLDER).glob("index-*")] == ["index-2"]
     parts.close()
 
 
 def test_an_index_without_its_folder_is_a_failure_that_names_it(tmp_path: Path) -> None:
     parts = Parts(tmp_path / "gone", config())
 
-    with pytest.raises(StoreError, match=r"catalog\.db"):
+    with pytest.raises(StoreError, match="index-1"):
         build(parts)
 
 

@@ -107,6 +107,14 @@ def test_a_cache_without_hashes_gets_them_without_encoding(
     assert len(decoded) == 7
 
 
+def test_a_lost_cache_gets_its_hashes_again_though_no_file_has_changed(folder: Path) -> None:
+    hashes, _ = ingest(folder)
+    for file in (folder / ".florilegium").glob("embeddings.db*"):
+        file.unlink()
+
+    assert ingest(folder) == (hashes, 0)
+
+
 def test_a_picture_that_cannot_be_decoded_any_more_stops_nothing(folder: Path) -> None:
     before, _ = ingest(folder)
     forget_hashes(folder)

@@ -290,3 +290,21 @@ def test_no_thread_is_started_for_nothing() -> None:
     before = threading.active_count()
     with ReadAhead[str](weigh=nothing, threads=4):
         assert threading.active_count() == before
+
+
+def test_jobs_under_way_are_ended_when_nobody_waits_for_them() -> None:
+    begun, ended = Event(), Event()
+
+    def hang() -> None:
+        begun.set()
+        assert ended.wait(PATIENCE)
+
+    with ReadAhead[None](weigh=nothing, threads=1, abandon=ended.set) as ahead:
+        ahead.submit(hang, weight=0)
+        assert begun.wait(PATIENCE)
+
+
+def test_nothing_is_ended_when_all_is_done() -> None:
+    with ReadAhead[None](weigh=nothing, threads=1, abandon=lambda: pytest.fail("why")) as ahead:
+        ahead.submit(lambda: None, weight=0)
+        ahead.take()

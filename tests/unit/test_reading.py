@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import time
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from florilegium.errors import FileTooLargeError, UnreadableFileError
-from florilegium.reading import read_source
+from florilegium.ids import hash_bytes
+from florilegium.reading import hash_source, read_source
 from florilegium.types import Source
 
 
@@ -37,3 +40,57 @@ def test_a_file_that_grew_since_it_was_listed_is_refused_too(source: Source) -> 
 def test_a_file_that_is_gone_is_named(source: Source) -> None:
     with pytest.raises(UnreadableFileError, match=r"'gone\.txt' cannot be read: No such file"):
         read_source(replace(source, path="gone.txt"), max_bytes=4, hint="")
+
+
+def test_a_pipe_that_took_the_place_of_a_file_is_refused_at_once(source: Source) -> None:
+    source.file.unlink()
+    os.mkfifo(source.file)
+
+    with pytest.raises(UnreadableFileError, match=r"'a\.txt' is no regular file any more"):
+        read_source(source, max_bytes=4, hint="")
+
+
+@pytest.mark.parametrize("size", [0, 1, (1 << 20) - 1, 1 << 20, (2 << 20) + 1])
+def test_a_file_is_hashed_whole(tmp_path: Path, size: int) -> None:
+    data = os.urandom(size)
+    (tmp_path / "a.bin").write_bytes(data)
+
+    found = hash_source(tmp_path / "a.bin", name="a.bin", max_bytes=size, hint="")
+
+    assert found == hash_bytes(data)
+
+
+def test_a_file_that_is_too_large_to_hash_is_not_read(tmp_path: Path) -> None:
+    with (tmp_path / "a.jpg").open("wb") as stream:
+        stream.truncate(100_000_000_000)  # sparse: it takes no room
+    started = time.monotonic()
+
+    with pytest.raises(FileTooLargeError, match=r"'a\.jpg' has 100000000000 bytes") as refused:
+        hash_source(tmp_path / "a.jpg", name="a.jpg", max_bytes=64_000_000, hint="Split it.")
+
+    assert refused.value.hint == "Split it."
+    assert time.monotonic() - started < 1  # reading it takes minutes
+
+
+def test_a_file_that_grows_while_it_is_hashed_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a.bin").write_bytes(b"12345")
+    fstat = os.fstat
+
+    def small(descriptor: int) -> os.stat_result:
+        found = list(fstat(descriptor))
+        found[6] = 1
+        return os.stat_result(found)
+
+    monkeypatch.setattr("florilegium.reading.os.fstat", small)
+
+    with pytest.raises(FileTooLargeError, match="has 5 bytes"):
+        hash_source(tmp_path / "a.bin", name="a.bin", max_bytes=4, hint="")
+
+
+def test_what_cannot_be_hashed_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UnreadableFileError, match=r"'gone\.bin' cannot be read: No such file"):
+        hash_source(tmp_path / "gone.bin", name="gone.bin", max_bytes=4, hint="")
+    with pytest.raises(UnreadableFileError, match=r"'\.' is no regular file"):
+        hash_source(tmp_path, name=".", max_bytes=4, hint="")

@@ -17,6 +17,7 @@ from florilegium.registry import (
     backend_names,
     open_chat_model,
     open_encoder,
+    open_last_loader,
     open_loaders,
     open_reranker,
     open_store,
@@ -98,6 +99,27 @@ def test_all_loaders_are_opened_with_the_settings() -> None:
     suffixes = [suffix for loader in loaders for suffix in loader.suffixes]
     assert {".jpg", ".png", ".txt", ".md"} <= set(suffixes)
     assert len(suffixes) == len(set(suffixes))
+
+
+def test_the_loader_of_a_suffix_is_the_last_that_reads_it() -> None:
+    every = open_loaders(config=IngestConfig(), count_tokens=len)
+
+    for suffix in (".jpg", ".md", ".html"):
+        found = open_last_loader(suffix, config=IngestConfig(), count_tokens=len)
+        wanted = [one for one in every if suffix in one.suffixes][-1]
+        assert type(found) is type(wanted)
+    assert open_last_loader(".odd", config=IngestConfig(), count_tokens=len) is None
+
+
+def test_loaders_that_are_not_needed_are_not_imported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    install(tmp_path, monkeypatch, group="loaders", name="a", value="absent_module:make")
+
+    assert open_last_loader(".jpg", config=IngestConfig(), count_tokens=len)
+    assert caplog.text == ""
+    assert open_last_loader(".odd", config=IngestConfig(), count_tokens=len) is None
+    assert "The loader 'a' is left out" in caplog.text
 
 
 @pytest.mark.parametrize("name", ["clipp", "", ":32", "Fake", "fake 32"])

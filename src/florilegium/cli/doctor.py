@@ -1,6 +1,8 @@
-"""`florilegium doctor`: whether weights, index, store and chat model are well, and what is near."""
+"""`florilegium doctor`: whether weights, index, store and chat model are well, and mending them."""
 
 from __future__ import annotations
+
+from typing import Annotated
 
 import typer
 from rich.text import Text
@@ -9,12 +11,21 @@ from florilegium.chat_models.openai.servers import FoundServer, find_servers
 from florilegium.checks import Check
 from florilegium.cli import options
 from florilegium.cli.exit_codes import FAILED
-from florilegium.cli.render import clean, make_table, print_json, print_table, reported_errors
-from florilegium.cli.serialize import checks_to_json
+from florilegium.cli.ingest import shown_progress
+from florilegium.cli.render import clean, make_table, print_json, print_table, reported_errors, talk
+from florilegium.cli.serialize import checks_to_json, repair_to_json
+from florilegium.library import Library
+from florilegium.repair import RepairReport
 
 
 def doctor(
     *,
+    repair: Annotated[
+        bool, typer.Option("--repair", help="Mend what is wrong with index and cache, then check.")
+    ] = False,
+    deep: Annotated[
+        bool, typer.Option("--deep", help="Read every vector and every row, instead of samples.")
+    ] = False,
     library: options.LibraryOption = None,
     settings: options.SetOption = None,
     as_json: options.JsonOption = False,
@@ -22,25 +33,51 @@ def doctor(
 ) -> None:
     """Check that the library can work; exit code 1 if anything is wrong.
 
-    Chat servers that run on this machine are listed, with the settings to use them.
+    Chat servers that run on this machine are listed, with the settings to use them. With --repair,
+    orphans, lost vectors and damaged files are mended first; no encoder runs for what is in the
+    cache or in the index.
     """
     with (
         reported_errors(debug=debug, as_json=as_json),
         options.open_library(library, settings) as opened,
     ):
-        checks = [*opened.check(), *map(_describe, find_servers())]
-        if as_json:
+        report = _repair(opened) if repair else None
+        checks = [*opened.check(deep=deep), *map(_describe, find_servers())]
+        if as_json and report is not None:
+            print_json({**repair_to_json(report), "checks": checks_to_json(checks)})
+        elif as_json:
             print_json(checks_to_json(checks))
         else:
-            table = make_table("", "check", "finding", "what to do")
-            for check in checks:
-                mark = Text("ok", style="green") if check.ok else Text("WRONG", style="bold red")
-                table.add_row(
-                    mark, check.name, Text(clean(check.message)), Text(clean(check.hint or ""))
-                )
-            print_table(table)
+            _print_repair(report)
+            _print_checks(checks)
         if not all(check.ok for check in checks):
             raise typer.Exit(FAILED)
+
+
+def _repair(opened: Library) -> RepairReport:
+    with shown_progress() as progress:
+        return opened.repair(progress=progress, tell=talk)
+
+
+def _print_repair(report: RepairReport | None) -> None:
+    if report is None:
+        return
+    if not report.mends:
+        talk("Nothing had to be mended.")
+        return
+    table = make_table("part", "found", "done")
+    for mend in report.mends:
+        found = mend.finding
+        table.add_row(found.part, Text(clean(found.message)), Text(clean(mend.done)))
+    print_table(table)
+
+
+def _print_checks(checks: list[Check]) -> None:
+    table = make_table("", "check", "finding", "what to do")
+    for check in checks:
+        mark = Text("ok", style="green") if check.ok else Text("WRONG", style="bold red")
+        table.add_row(mark, check.name, Text(clean(check.message)), Text(clean(check.hint or "")))
+    print_table(table)
 
 
 def _describe(server: FoundServer) -> Check:

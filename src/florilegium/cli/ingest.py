@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -23,6 +24,7 @@ from florilegium.cli import options
 from florilegium.cli.exit_codes import INTERRUPTED, OK, PARTIAL
 from florilegium.cli.render import (
     clean,
+    is_interactive,
     make_table,
     print_json,
     print_table,
@@ -31,26 +33,54 @@ from florilegium.cli.render import (
     talk_console,
 )
 from florilegium.cli.serialize import report_to_json
+from florilegium.guard import Removal
 from florilegium.library import Library
+from florilegium.locking import Holder
 from florilegium.report import FailedFile, IngestReport, Progress
 
 _STAGES: Final = {"files": "ingest", "captions": "captions"}
 STOPPED = "stopped; what was done is kept, run again to go on"
 
 
+_RebuildOption = Annotated[
+    bool,
+    typer.Option(
+        "--rebuild",
+        help="Build a new index beside the old one, and switch to it at the end; cached "
+        "embeddings are used.",
+    ),
+]
+_AllowEmptyOption = Annotated[
+    bool,
+    typer.Option("--allow-empty", help="Empty the index if the folder holds nothing any more."),
+]
+_YesOption = Annotated[
+    bool,
+    typer.Option("--yes", "-y", help="Do not ask before many files are removed from the index."),
+]
+_WaitOption = Annotated[
+    float,
+    typer.Option(
+        "--wait", metavar="SECONDS", min=0.0, help="Wait so long for another that writes."
+    ),
+]
+_CaptionsOption = Annotated[
+    bool | None,
+    typer.Option(
+        "--captions/--no-captions",
+        help="Have the chat model caption pictures in this run, or take machine captions off.",
+        show_default="as ingest.captions says",
+    ),
+]
+
+
 def ingest(
     *,
-    rebuild: Annotated[
-        bool, typer.Option("--rebuild", help="Make the index anew; cached embeddings are used.")
-    ] = False,
-    captions: Annotated[
-        bool | None,
-        typer.Option(
-            "--captions/--no-captions",
-            help="Have the chat model caption pictures in this run, or take machine captions off.",
-            show_default="as ingest.captions says",
-        ),
-    ] = None,
+    rebuild: _RebuildOption = False,
+    allow_empty: _AllowEmptyOption = False,
+    yes: _YesOption = False,
+    wait: _WaitOption = 0.0,
+    captions: _CaptionsOption = None,
     library: options.LibraryOption = None,
     settings: options.SetOption = None,
     as_json: options.JsonOption = False,
@@ -58,15 +88,23 @@ def ingest(
 ) -> None:
     """Make the index agree with the folder.
 
-    Exit code 3 means that it finished and some files failed; the report names them. Captions that
-    failed are in the report and change no exit code.
+    Before more than a tenth of the files is removed from it, their number is shown; in a terminal
+    it asks. Exit code 3 means that it finished and some files failed; the report names them.
+    Captions that failed are in the report and change no exit code.
     """
     with (
         reported_errors(debug=debug, as_json=as_json),
         _open(library, settings, captions=captions) as opened,
     ):
         with shown_progress() as progress:
-            report = opened.ingest(rebuild=rebuild, progress=progress)
+            report = opened.ingest(
+                rebuild=rebuild,
+                allow_empty=allow_empty,
+                wait=wait,
+                on_wait=_say_waiting,
+                progress=progress,
+                confirm=partial(_confirm, ask=not yes and not as_json, progress=progress),
+            )
         if as_json:
             print_json(report_to_json(report))
         else:
@@ -85,8 +123,37 @@ def _open(folder: Path | None, settings: list[str] | None, *, captions: bool | N
     return options.open_library(folder, [*(settings or ()), f"ingest.captions={wanted}"])
 
 
+class ShownProgress:
+    """A progress bar that takes the progress of a run, and makes room for a question."""
+
+    def __init__(self, bar: ProgressBar, *, width: int) -> None:
+        self._bar = bar
+        self._width = width
+        self._task = bar.add_task("ingest", total=None, rate="", failures="", path="")
+
+    def __call__(self, progress: Progress) -> None:
+        self._bar.update(
+            self._task,
+            description=_STAGES[progress.stage],
+            completed=progress.done,
+            total=progress.total,
+            rate=_rate(progress),
+            failures=f"{progress.failed} failed" if progress.failed else "",
+            path=_shorten(clean(progress.path), width=max(8, self._width - 75)),
+        )
+
+    @contextmanager
+    def hidden(self) -> Iterator[None]:
+        """Hide the bar while the block runs."""
+        self._bar.stop()
+        try:
+            yield
+        finally:
+            self._bar.start()
+
+
 @contextmanager
-def shown_progress() -> Iterator[Callable[[Progress], None]]:
+def shown_progress() -> Iterator[ShownProgress]:
     """Show a progress bar on stderr while the block runs; give what takes the progress."""
     console = talk_console()
     bar = ProgressBar(
@@ -103,20 +170,20 @@ def shown_progress() -> Iterator[Callable[[Progress], None]]:
         disable=not console.is_terminal,
     )
     with bar:
-        task = bar.add_task("ingest", total=None, rate="", failures="", path="")
+        yield ShownProgress(bar, width=console.width)
 
-        def show(progress: Progress) -> None:
-            bar.update(
-                task,
-                description=_STAGES[progress.stage],
-                completed=progress.done,
-                total=progress.total,
-                rate=_rate(progress),
-                failures=f"{progress.failed} failed" if progress.failed else "",
-                path=_shorten(clean(progress.path), width=max(8, console.width - 75)),
-            )
 
-        yield show
+def _confirm(removal: Removal, *, ask: bool, progress: ShownProgress) -> bool:
+    """Show what is about to be removed, and ask where somebody can answer."""
+    with progress.hidden():
+        talk(f"{removal}, such as {', '.join(map(clean, removal.examples))}")
+        if not (ask and is_interactive()):
+            return True
+        return typer.confirm("Remove them from the index?", err=True)
+
+
+def _say_waiting(holder: Holder | None) -> None:
+    talk(f"waiting for {holder or 'another process'} to end")
 
 
 def print_report(report: IngestReport) -> None:

@@ -38,6 +38,17 @@ COMMANDS = {
     "demo": ("florilegium.cli.demo:demo", "Make a small library, search it and ask it."),
     "config": ("florilegium.cli.setup:config_app", "See the settings of a library."),
     "models": ("florilegium.cli.lazy:models_app", "Get CLIP models, and look after them."),
+    "cache": (
+        "florilegium.cli.lazy:cache_app",
+        "See what the embedding cache holds, and remove what is not used.",
+    ),
+}
+CACHE_COMMANDS = {
+    "stats": ("florilegium.cli.cache:stats", "Count what is in the embedding cache."),
+    "prune": (
+        "florilegium.cli.cache:prune",
+        "Remove from the embedding cache what no file of the library uses now.",
+    ),
 }
 MODEL_COMMANDS = {
     "list": (
@@ -80,7 +91,12 @@ EVAL_COMMANDS = {
         "Label your own library: choose the right hits of queries, one by one.",
     ),
 }
-GROUPS = {"florilegium": COMMANDS, "models": MODEL_COMMANDS, "eval": EVAL_COMMANDS}
+GROUPS = {
+    "florilegium": COMMANDS,
+    "models": MODEL_COMMANDS,
+    "eval": EVAL_COMMANDS,
+    "cache": CACHE_COMMANDS,
+}
 
 
 class LazyCommands(MutableMapping[str, Any]):
@@ -123,6 +139,13 @@ class LazyGroup(TyperGroup):
             formatter.write_dl(lines)
 
 
+cache_app = typer.Typer(
+    name="cache",
+    cls=LazyGroup,
+    help=COMMANDS["cache"][1],
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
 models_app = typer.Typer(
     name="models",
     cls=LazyGroup,

@@ -19,9 +19,10 @@ from rich.progress import (
 from rich.progress import Progress as ProgressBar
 
 from florilegium.cli import options
-from florilegium.cli.models import NameArgument, in_units
+from florilegium.cli.models import NameArgument
 from florilegium.cli.render import (
     clean,
+    in_units,
     print_json,
     print_line,
     reported_errors,

@@ -14,6 +14,7 @@ from florilegium.cli import options
 from florilegium.cli.exit_codes import FAILED
 from florilegium.cli.render import (
     clean,
+    in_units,
     is_interactive,
     make_table,
     print_json,
@@ -154,14 +155,6 @@ def model_rows(folder: Path) -> Iterator[ModelRow]:
         else:
             state = PARTLY if name in partly else ABSENT
         yield ModelRow(name=name, state=state, card=cards.get(name), model=model)
-
-
-def in_units(size: int) -> str:
-    """Return a number of bytes in the unit that reads best."""
-    for unit, length in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
-        if size >= length:
-            return f"{size / length:.1f} {unit}"
-    return f"{size} bytes"
 
 
 def _cells(row: ModelRow) -> list[str]:

@@ -47,6 +47,14 @@ def clean(text: str) -> str:
     return _CONTROL.sub("\ufffd", text)
 
 
+def in_units(size: int) -> str:
+    """Return a number of bytes in the unit that reads best."""
+    for unit, length in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
+        if size >= length:
+            return f"{size / length:.1f} {unit}"
+    return f"{size} bytes"
+
+
 def make_table(*columns: str, title: str | None = None) -> Table:
     """Return an empty table in the one style that all commands use."""
     table = Table(

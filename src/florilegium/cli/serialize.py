@@ -11,6 +11,7 @@ from dataclasses import asdict
 from florilegium.answers import Answer, Citation, Identification
 from florilegium.checks import Check
 from florilegium.fields import MACHINE_CAPTION
+from florilegium.repair import RepairReport
 from florilegium.report import FailedFile, IngestReport
 from florilegium.retrieve import Explanation, RankingSummary
 from florilegium.types import Contribution, Hit, Modality, Span
@@ -88,6 +89,16 @@ def checks_to_json(checks: Sequence[Check]) -> list[Json]:
         {"name": check.name, "ok": check.ok, "message": check.message, "hint": check.hint}
         for check in checks
     ]
+
+
+def repair_to_json(report: RepairReport) -> Json:
+    """Return what `doctor --repair` did, and what it could not mend."""
+    return {
+        "mended": [{**asdict(mend.finding), "done": mend.done} for mend in report.mends],
+        "left": [asdict(finding) for finding in report.left],
+        "encoded": report.encoded,
+        "ingest": report_to_json(report.ingest),
+    }
 
 
 def _identification(identification: Identification | None) -> Json | None:

@@ -2,18 +2,19 @@
 
 Gives Chroma vectors only: its loaders, embedding functions and telemetry stay off. HNSW: Malkov
 and Yashunin, "Efficient and robust approximate nearest neighbor search using Hierarchical
-Navigable Small World graphs", 2016.
+Navigable Small World graphs", 2016. Where a graph is not whole, all records are compared instead.
 """
 
 from __future__ import annotations
 
+import logging
 import re
 import sqlite3
 from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import chromadb
 import numpy as np
@@ -26,8 +27,18 @@ from chromadb.errors import ChromaError, NotFoundError
 
 from florilegium.errors import IndexMismatchError, StoreError
 from florilegium.ids import hash_bytes
-from florilegium.protocols import VectorStore
-from florilegium.stores.exact import ExactRecords
+from florilegium.protocols import SelfChecking, VectorStore
+from florilegium.stores import chroma_rows
+from florilegium.stores.chroma_files import (
+    DATABASE,
+    GraphError,
+    are_sound,
+    check_database,
+    check_graphs,
+)
+from florilegium.stores.chroma_read_only import ReadOnlyChroma, can_only_be_read
+from florilegium.stores.exact import COPY_NAME, ExactRecords
+from florilegium.stores.graph_files import GraphFiles
 from florilegium.stores.rules import (
     DAMAGE_HINT,
     REBUILD_HINT,
@@ -36,12 +47,12 @@ from florilegium.stores.rules import (
     check_query,
     check_records,
     manifest_to_json,
-    rank,
 )
 from florilegium.types import Collection, Embeddings, Manifest, Match, Record
 
+logger = logging.getLogger(__name__)
+
 _MANIFEST_NAME = "florilegium-manifest"
-_COPY = "florilegium-records.sqlite3"
 
 # Measured in benchmarks/results/store_recall.json. A search looks at as many nodes as the larger
 # of ef_search and the matches asked for, so top_k needs no upper limit.
@@ -62,11 +73,13 @@ _COMPARED = 20_000
 
 # Besides its own errors, Chroma lets these of its parts through: a surrogate in an id is a
 # ValueError, a wrong argument a TypeError, a full disk an OSError.
-_FAILURES = (ChromaError, sqlite3.Error, OSError, RuntimeError, TypeError, ValueError)
+_FAILURES = (ChromaError, GraphError, sqlite3.Error, OSError, RuntimeError, TypeError, ValueError)
 
 
-def open_store(model: str, *, folder: Path, manifest: Manifest) -> ChromaStore:
+def open_store(model: str, *, folder: Path, manifest: Manifest) -> ChromaStore | ReadOnlyChroma:
     """Return a store that keeps its files in `folder`; it has no models to choose from.
+
+    Where the folder cannot be written, it is one that can be searched only.
 
     Raises:
         IndexMismatchError: The folder was built with another manifest.
@@ -77,7 +90,10 @@ def open_store(model: str, *, folder: Path, manifest: Manifest) -> ChromaStore:
             f"The store 'chroma' has no variant {model!r}.",
             hint='Set store.name to "chroma".',
         )
-    return ChromaStore(folder=folder / "chroma", manifest=manifest)
+    place = folder / "chroma"
+    if can_only_be_read(place / DATABASE, copy=place / COPY_NAME):
+        return ReadOnlyChroma(database=place / DATABASE, copy=place / COPY_NAME, manifest=manifest)
+    return ChromaStore(folder=place, manifest=manifest)
 
 
 class ChromaStore:
@@ -92,12 +108,15 @@ class ChromaStore:
         self._exact: ExactRecords | None = None
         with self._wrapped("opened"):
             folder.mkdir(parents=True, exist_ok=True)
+            check_database(folder)
+            self._graphs = GraphFiles(folder, is_new=not (folder / DATABASE).exists())
+            self._is_whole = self._graphs.are_whole() and are_sound(folder)
             self._client = _open_client(self._place)
         try:
             with self._wrapped("opened"):
                 self._claim(self._client)
                 self._batch = self._client.get_max_batch_size()
-                self._exact = ExactRecords(folder / _COPY)
+                self._exact = ExactRecords(folder / COPY_NAME)
         except StoreError:
             self.close()
             raise
@@ -107,26 +126,24 @@ class ChromaStore:
         with self._wrapped("written"):
             if not new:
                 return
-            found = self._find(collection) or self._make(collection)
+            found = self._find_mended(collection) or self._make(collection)
             exact = self._copy(collection, found)
             for start in range(0, len(new), self._batch):
                 part = new[start : start + self._batch]
-                found.upsert(
-                    ids=[record.id for record in part],
-                    embeddings=np.stack([record.embedding for record in part]).astype(np.float32),
-                    metadatas=[{"item_id": record.item_id} for record in part],
-                )
+                chroma_rows.put(found, part)
                 exact.upsert(collection.name, part)
+            self._graphs.settle()
 
     def delete(self, collection: Collection, ids: Sequence[str]) -> None:
         with self._wrapped("written"):
-            found = self._find(collection)
+            found = self._find_mended(collection)
             if found is None:
                 return
             exact = self._copy(collection, found)
             for part in self._parts(ids):
                 exact.delete(collection.name, part)
                 found.delete(ids=part)
+            self._graphs.settle()
 
     def get(self, collection: Collection, ids: Sequence[str]) -> list[Record]:
         with self._wrapped("read"):
@@ -155,7 +172,9 @@ class ChromaStore:
             exact = self._copy(collection, found)
             asked = top_k + _MARGIN
             while True:
-                matches = _nearest(found, query, asked, exact=exact, name=collection.name)
+                matches = self._nearest(collection, found, query, asked)
+                if matches is None:
+                    return exact.search(collection.name, query, top_k=top_k)
                 if len(matches) < asked:
                     # All there are; or, where thousands of equal vectors have cut the graph into
                     # pieces, fewer than there are, and then every one is compared.
@@ -173,7 +192,30 @@ class ChromaStore:
     def ids(self, collection: Collection) -> set[str]:
         with self._wrapped("read"):
             found = self._find(collection)
-            return set() if found is None else set(found.get(include=[])["ids"])
+            if found is None:
+                return set()
+            if not self._is_whole:
+                return set(self._copy(collection, found).ids(collection.name))
+            return set(found.get(include=[])["ids"])
+
+    def check_files(self) -> None:
+        with self._wrapped("read"):
+            if not self._graphs.are_whole():
+                raise GraphError("its graphs have changed since they were last known to be whole")
+            check_graphs(Path(self._place), thorough=True)
+
+    def unfound(self, collection: Collection, ids: Sequence[str]) -> list[str]:
+        with self._wrapped("searched"):
+            found = self._find(collection)
+            if found is None:
+                return list(ids)
+            missed: list[str] = []
+            for part in self._parts(ids):
+                records = self.get(collection, part)
+                missed += set(part) - {record.id for record in records}
+                if records and self._is_whole:  # else all records are compared
+                    missed += chroma_rows.missed(found, records)
+        return missed
 
     def close(self) -> None:
         client, self._client = self._client, None
@@ -243,7 +285,9 @@ class ChromaStore:
             return few
         asked = top_k + _MARGIN
         while asked <= _MOST_NEIGHBOURS:
-            nearest = _nearest(found, query, asked, exact=exact, name=collection.name)
+            nearest = self._nearest(collection, found, query, asked)
+            if nearest is None:
+                break
             matches = [match for match in nearest if match.item_id in within]
             if len(nearest) < asked:
                 break
@@ -252,13 +296,54 @@ class ChromaStore:
             asked *= 4
         return exact.search(collection.name, query, top_k=top_k, within=within)
 
+    def _nearest(
+        self, collection: Collection, found: ChromaCollection, query: Embeddings, count: int
+    ) -> list[Match] | None:
+        """Return the nearest that the graph finds, None if it cannot be used."""
+        exact = self._copy(collection, found)
+        if not self._is_whole:
+            return None
+        try:
+            return chroma_rows.nearest(found, query, count, exact=exact, name=collection.name)
+        except ChromaError as error:
+            # Another process may be writing it at this moment; who opens it later finds it whole.
+            logger.warning("All records are compared, since a graph cannot be read: %s", error)
+            self._is_whole = False
+            return None
+
+    def _find_mended(self, collection: Collection) -> ChromaCollection | None:
+        """Find a collection after making the graphs anew from the exact records, if need be."""
+        found = self._find(collection)
+        if self._is_whole:
+            return found
+        assert self._client is not None, "_find comes first and refuses a closed store"
+        assert self._exact is not None, "_find comes first and refuses a closed store"
+        logger.warning("The graphs in %s are not whole and are made anew.", self._place)
+        self._graphs.doubt()
+        old, copied = self._graphs.folders(), self._exact.collections()
+        # Chroma leaves the files of what it deletes. Besides the copied there is the manifest.
+        is_all = len(copied) + 1 == self._client.count_collections()
+        for name in copied:
+            one = Collection.named(name)
+            self._collections.pop(_chroma_name(one), None)
+            with suppress(NotFoundError):
+                self._client.delete_collection(_chroma_name(one))
+            made = self._make(one)
+            for part in self._parts(self._exact.ids(name)):
+                chroma_rows.put(made, list(self._exact.get(name, part).values()))
+        if is_all:
+            self._graphs.remove(old)
+        self._graphs.settle()
+        self._is_whole = True
+        return self._find(collection)
+
     def _copy(self, collection: Collection, found: ChromaCollection) -> ExactRecords:
         """Return the exact records, which hold all of the collection."""
         assert self._exact is not None, "_find comes first and refuses a closed store"
         if collection.name not in self._copied:
             if not self._exact.holds(collection.name):
                 for part in self._parts(found.get(include=[])["ids"]):
-                    self._exact.upsert(collection.name, _get(found, part))
+                    self._exact.upsert(collection.name, chroma_rows.get(found, part))
                 self._exact.mark(collection.name)
             self._copied.add(collection.name)
         return self._exact
@@ -311,32 +396,5 @@ def _chroma_name(collection: Collection) -> str:
     return f"c-{words}-{hash_bytes(collection.name.encode('utf-8', 'surrogatepass'))[:16]}"
 
 
-def _nearest(
-    found: ChromaCollection, query: Embeddings, count: int, *, exact: ExactRecords, name: str
-) -> list[Match]:
-    # Chroma looks metadata up row by row, which takes longer than its search; so the items are
-    # looked up beside it. mypy: Chroma types its rows as optional lists, which they are only when
-    # left out of `include`.
-    result: Any = found.query(
-        query_embeddings=query[np.newaxis], n_results=count, include=["distances"]
-    )
-    ids, distances = result["ids"][0], result["distances"][0]
-    items = exact.item_ids(name, ids)
-    candidates = [
-        (id_, items[id_], max(-1.0, min(1.0, 1.0 - distance)))
-        for id_, distance in zip(ids, distances, strict=True)
-        if id_ in items  # not those that another process is just deleting
-    ]
-    return rank(candidates, top_k=count)
-
-
-def _get(found: ChromaCollection, ids: list[str]) -> list[Record]:
-    result: Any = found.get(ids=ids, include=["metadatas", "embeddings"])
-    rows = zip(result["ids"], result["metadatas"], result["embeddings"], strict=True)
-    return [
-        Record(id=id_, item_id=metadata["item_id"], embedding=np.asarray(row, dtype=np.float32))
-        for id_, metadata, row in rows
-    ]
-
-
 _: type[VectorStore] = ChromaStore
+_checked: type[SelfChecking] = ChromaStore

@@ -14,13 +14,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
+from florilegium.sqlite_file import open_sqlite
 from florilegium.stores.rules import find_rows, rank, select_nearest
 from florilegium.types import Embeddings, Match, Record
+
+COPY_NAME: Final = "florilegium-records.sqlite3"
+"""How such a file is called, so that its records are found when its store cannot be opened."""
 
 _MOST_BYTES = 512_000_000  # embeddings of a collection that are kept in memory
 _VARIABLES = 500  # SQLite allows at least 999 variables in one statement
@@ -81,12 +85,12 @@ class ExactRecords:
         self._sets: dict[tuple[str, AbstractSet[str]], _Table] = {}
         self._owners: dict[str, dict[str, str]] = {}
         self._version = -1
-        self._connection = sqlite3.connect(file, check_same_thread=False, timeout=30)
+        # A page of the usual size holds one embedding and wastes the rest.
+        opened = open_sqlite(file, page_size=16384)
+        self._connection = opened.connection
+        if opened.read_only:
+            return
         try:
-            # A page of the usual size holds one embedding and wastes the rest.
-            self._connection.execute("PRAGMA page_size=16384")
-            self._connection.execute("PRAGMA journal_mode=WAL")
-            self._connection.execute("PRAGMA synchronous=NORMAL")
             self._connection.executescript(_SCHEMA)
         except sqlite3.Error:
             self._connection.close()
@@ -97,6 +101,17 @@ class ExactRecords:
         with self._reading() as run:
             found = run("SELECT 1 FROM collections WHERE name=?", (collection,)).fetchone()
         return found is not None
+
+    def collections(self) -> list[str]:
+        """Return the names of the collections that are here whole."""
+        with self._reading() as run:
+            return [name for (name,) in run("SELECT name FROM collections ORDER BY name")]
+
+    def ids(self, collection: str) -> list[str]:
+        """Return the ids of all records of a collection, in order."""
+        with self._reading() as run:
+            rows = run("SELECT id FROM records WHERE collection=? ORDER BY id", (collection,))
+            return [id_ for (id_,) in rows]
 
     def mark(self, collection: str) -> None:
         """Note that all records of this collection are here."""

@@ -7,6 +7,7 @@ acknowledged, but writing n records costs O(n): meant for small libraries and fo
 from __future__ import annotations
 
 import json
+import os
 import zipfile
 from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
@@ -20,6 +21,7 @@ import numpy.typing as npt
 from florilegium.errors import StoreError
 from florilegium.ids import hash_bytes
 from florilegium.protocols import VectorStore
+from florilegium.stores.graph_files import sync
 from florilegium.stores.rules import (
     DAMAGE_HINT,
     check_collection,
@@ -197,7 +199,8 @@ class MemoryStore:
 
 
 def _load(file: Path) -> _Table:
-    with np.load(file, allow_pickle=False) as arrays:
+    # Opened here, since numpy leaves a file open that it finds to be damaged.
+    with file.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
         ids, item_ids = json.loads(arrays["names"].tobytes())
         embeddings: Embeddings = arrays["embeddings"]
     if not len(ids) == len(item_ids) == len(embeddings):
@@ -207,8 +210,12 @@ def _load(file: Path) -> _Table:
 
 def _replace(file: Path, data: bytes) -> None:
     partial = file.with_suffix(".partial")
-    partial.write_bytes(data)
+    with partial.open("wb") as stream:
+        stream.write(data)
+        stream.flush()
+        os.fsync(stream.fileno())
     partial.replace(file)
+    sync(file.parent)
 
 
 _: type[VectorStore] = MemoryStore

@@ -19,7 +19,7 @@ from florilegium.types import Collection, Embeddings, Manifest, Match, Record, S
 REBUILD_HINT = "Run `florilegium ingest --rebuild`, or set the encoders back."
 DAMAGE_HINT = (
     "See that the folder is writable and the disk has room; if files are damaged, "
-    "run `florilegium ingest --rebuild`."
+    "run `florilegium doctor --repair`."
 )
 
 # How far a float32 cosine may be from the true one, with room: what is within this of a cut is

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from florilegium.errors import IndexMismatchError, InvalidQueryError, StoreError
-from florilegium.protocols import VectorStore
+from florilegium.protocols import SelfChecking, VectorStore
 from florilegium.testing.store_filters import FilteredSearchContract
 from florilegium.testing.store_samples import (
     EAST,
@@ -371,3 +371,14 @@ class VectorStoreContract(FilteredSearchContract):
 
         assert caught.value.__cause__ is not None
         assert caught.value.hint
+
+    def test_a_store_that_checks_itself_finds_all_that_is_there(self, store: VectorStore) -> None:
+        """If this fails: call a record unfound only if a search for its own embedding misses it."""
+        if not isinstance(store, SelfChecking):
+            pytest.skip("this store does not check itself")
+        store.upsert(IMAGES, [record("a", EAST), record("b", NORTH)])
+
+        store.check_files()
+
+        assert store.unfound(IMAGES, ["a", "b"]) == []
+        assert store.unfound(IMAGES, ["b", "lost"]) == ["lost"]

@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 
 from florilegium.chat_models.openai.servers import FoundServer
+from florilegium.library import Library
 from tests.tiny_onnx import write_tiny_clip
-from tests.unit.cli.conftest import Run
+from tests.unit.cli.conftest import FAKES, Run
+from tests.unit.test_locking import other_process
 
 
 def test_a_library_that_can_work_is_exit_code_0(ingested: Run) -> None:
@@ -103,3 +105,75 @@ def test_servers_that_run_here_are_listed_with_their_settings(
     *_, found = json.loads(result.stdout)
     assert result.exit_code == 0
     assert found == {"name": "server", "ok": True, "message": message, "hint": hint}
+
+
+# -- damage --
+
+
+def lose_vectors(folder: Path) -> None:
+    """Take the vectors of all pictures out of the store."""
+    with Library.open(folder, overrides=FAKES) as library:
+        index = library.index
+        index.store.delete(index.pictures, sorted(index.store.ids(index.pictures)))
+
+
+def test_lost_vectors_are_wrong_and_the_hint_mends_them(ingested: Run, folder: Path) -> None:
+    lose_vectors(folder)
+
+    result = ingested("doctor", "--json")
+
+    (wrong,) = [check for check in json.loads(result.stdout) if not check["ok"]]
+    assert result.exit_code == 1
+    assert wrong["name"] == "files: store"
+    assert wrong["message"] == "The vector store lacks 2 records that the catalog knows."
+    assert "florilegium doctor --repair" in wrong["hint"]
+
+
+def test_a_repair_says_what_was_done_and_ends_well(ingested: Run, folder: Path) -> None:
+    lose_vectors(folder)
+
+    result = ingested("doctor --repair --json")
+
+    said = json.loads(result.stdout)
+    assert result.exit_code == 0
+    assert [(one["code"], one["count"], one["done"]) for one in said["mended"]] == [
+        ("missing", 2, "2 vectors put again.")
+    ]
+    assert (said["left"], said["encoded"], said["ingest"]["unchanged"]) == ([], 0, 4)
+    assert all(check["ok"] for check in said["checks"])
+    assert ingested("doctor --deep").exit_code == 0
+
+
+def test_a_repair_is_a_table_for_people(ingested: Run, folder: Path) -> None:
+    lose_vectors(folder)
+
+    result = ingested("doctor --repair")
+
+    assert result.exit_code == 0
+    assert "2 vectors put again." in " ".join(result.stdout.split())
+    assert "WRONG" not in result.stdout
+
+
+def test_a_repair_of_a_healthy_library_says_so(ingested: Run) -> None:
+    result = ingested("doctor --repair")
+
+    assert result.exit_code == 0
+    assert "Nothing had to be mended." in result.stderr
+
+
+def test_making_an_index_anew_is_said_before(ingested: Run, folder: Path) -> None:
+    next(folder.rglob("catalog.db")).write_bytes(b"no catalog any more" * 99)
+
+    result = ingested("doctor --repair")
+
+    assert result.exit_code == 0
+    assert "The index is made anew" in result.stderr
+
+
+def test_a_repair_under_another_writer_says_who_it_is(ingested: Run, folder: Path) -> None:
+    with other_process(folder / ".florilegium"):
+        checked, repaired = ingested("doctor"), ingested("doctor --repair")
+
+    assert (checked.exit_code, repaired.exit_code) == (0, 1)
+    assert "Not compared" in checked.stdout
+    assert "testing" in repaired.stderr

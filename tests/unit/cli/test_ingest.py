@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
 import typer
 
 from florilegium.cli.ingest import STOPPED, finish, print_report, shown_progress
+from florilegium.locking import writers_lock
 from florilegium.report import FailedFile, IngestReport, Progress
 from tests.unit.cli.conftest import Run
 
@@ -219,3 +221,67 @@ def test_captions_by_a_model_without_eyes_are_exit_code_2_and_the_files_are_in(r
     assert "sees no pictures" in result.stderr
     assert "chat.name" in result.stderr
     assert json.loads(run("ingest", "--json").stdout)["unchanged"] == 4
+
+
+# -- removals and other writers --
+
+
+def test_many_removals_are_shown_before_they_happen(ingested: Run, folder: Path) -> None:
+    gone = sorted(path for path in folder.rglob("*.png"))
+    for file in gone:
+        file.unlink()
+
+    result = ingested("ingest", "--json")
+
+    assert f"{len(gone)} of 4 files are gone from the folder" in result.stderr
+    assert gone[0].name in result.stderr
+    assert json.loads(result.stdout)["removed"] == len(gone)
+
+
+@pytest.mark.parametrize(("answer", "code"), [("n\n", 1), ("y\n", 0)])
+def test_in_a_terminal_many_removals_are_asked_for(
+    ingested: Run, folder: Path, monkeypatch: pytest.MonkeyPatch, answer: str, code: int
+) -> None:
+    monkeypatch.setattr("florilegium.cli.ingest.is_interactive", lambda: True)
+    next(folder.rglob("*.png")).unlink()
+
+    result = ingested("ingest", stdin=answer)
+
+    assert result.exit_code == code
+    assert "Remove them from the index?" in result.stderr
+    assert ("nothing was changed" in result.stderr) is (code == 1)
+
+
+def test_yes_answers_beforehand(
+    ingested: Run, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("florilegium.cli.ingest.is_interactive", lambda: True)
+    next(folder.rglob("*.png")).unlink()
+
+    result = ingested("ingest", "--yes")
+
+    assert result.exit_code == 0
+    assert "Remove them" not in result.stderr
+
+
+def test_an_emptied_folder_keeps_its_index_unless_that_is_allowed(
+    ingested: Run, folder: Path
+) -> None:
+    for file in [path for path in folder.rglob("*") if path.suffix in (".png", ".txt", ".md")]:
+        file.unlink()
+
+    refused, allowed = ingested("ingest"), ingested("ingest", "--allow-empty", "--json")
+
+    assert refused.exit_code == 3
+    assert "--allow-empty" in refused.stderr
+    assert json.loads(allowed.stdout)["removed"] == 4
+
+
+def test_a_second_writer_is_told_who_writes_and_may_wait(ingested: Run, folder: Path) -> None:
+    with writers_lock(folder / ".florilegium", doing="testing"):
+        refused, waited = ingested("ingest"), ingested("ingest", "--wait", "0.2")
+
+    assert (refused.exit_code, waited.exit_code) == (1, 1)
+    assert f"process {os.getpid()}" in refused.stderr
+    assert "--wait" in refused.stderr
+    assert f"waiting for process {os.getpid()}" in waited.stderr

@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from florilegium.cli.app import app
-from florilegium.cli.models import in_units, model_rows
+from florilegium.cli.models import model_rows
 from florilegium.model_cards import read_cards
 from tests.tiny_hub import GGUF_MODEL
 from tests.unit.installed import install, install_chat_model
@@ -238,17 +238,3 @@ def test_a_person_is_asked(
     assert result.exit_code == code
     assert f"Delete the model '{NAME}'?" in result.stderr
     assert installed.exists() is (code == 1)
-
-
-@pytest.mark.parametrize(
-    ("size", "words"),
-    [
-        (0, "0 bytes"),
-        (999, "999 bytes"),
-        (1_500, "1.5 kB"),
-        (2e6, "2.0 MB"),
-        (1_535_824_768, "1.5 GB"),
-    ],
-)
-def test_bytes_are_told_in_the_unit_that_reads_best(size: int, words: str) -> None:
-    assert in_units(int(size)) == words

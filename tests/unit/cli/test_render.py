@@ -12,6 +12,7 @@ from florilegium.cli.render import (
     TokenWriter,
     clean,
     data_console,
+    in_units,
     make_table,
     print_json,
     print_line,
@@ -211,3 +212,17 @@ def test_chinese_is_broken_between_its_wide_characters(monkeypatch: pytest.Monke
     writer.end()
 
     assert terminal.getvalue() == "木柱防\n潮\n"
+
+
+@pytest.mark.parametrize(
+    ("size", "words"),
+    [
+        (0, "0 bytes"),
+        (999, "999 bytes"),
+        (1_500, "1.5 kB"),
+        (2e6, "2.0 MB"),
+        (1_535_824_768, "1.5 GB"),
+    ],
+)
+def test_bytes_are_told_in_the_unit_that_reads_best(size: int, words: str) -> None:
+    assert in_units(int(size)) == words

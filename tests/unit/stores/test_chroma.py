@@ -38,6 +38,7 @@ def record(id_: str, embedding: Embeddings) -> Record:
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[ChromaStore]:
     store = open_store("", folder=tmp_path, manifest=MANIFEST)
+    assert isinstance(store, ChromaStore)
     yield store
     store.close()
 
@@ -257,7 +258,7 @@ def test_damaged_exact_records_are_an_error_of_ours(store: ChromaStore, tmp_path
     with pytest.raises(StoreError, match="not a database") as caught:
         open_store("", folder=tmp_path, manifest=MANIFEST)
 
-    assert "ingest --rebuild" in (caught.value.hint or "")
+    assert "doctor --repair" in (caught.value.hint or "")
     assert str(tmp_path / "chroma") not in SharedSystemClient._identifier_to_system
 
 

@@ -1,0 +1,47 @@
+"""Tables of what ingest survives, for `make_numbers`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from scripts.numbers_of import lines, origin, read
+
+
+def kills_table() -> str:
+    results = read("kills")
+    found = results["results"]
+    kinds = ", ".join(f"{count} {name}" for name, count in found["kills by kind"].items())
+    return lines(
+        f"{found['kills']} kills in {found['trials']} runs ({kinds}); {found['recovered']} of "
+        f"{found['trials']} ended as a run without a kill; "
+        f"{found['embeddings made again']} embeddings were made again. {origin(results)}",
+        "",
+        *rows(found["scenarios"], of="kills"),
+    )
+
+
+def power_table() -> str:
+    results = read("power_loss")
+    found = results["results"]
+    return lines(
+        f"{found['cuts']} cuts; {found['recovered']} ended as a run without a cut; "
+        f"{found['embeddings made again']} embeddings were made again. {origin(results)}",
+        "",
+        *rows(found["scenarios"], of="cuts"),
+    )
+
+
+def rows(scenarios: dict[str, Any], *, of: str) -> list[str]:
+    return [
+        f"| | {of} | recovered | seconds to recover, median | most | without |",
+        "|---|--:|--:|--:|--:|--:|",
+        *(
+            f"| {name} | {one[of]} | {one['recovered']} of {one.get('trials', one[of])} | "
+            f"{one['seconds to recover, median']} | {one['seconds to recover, most']} | "
+            f"{one['seconds of an uninterrupted run']} |"
+            for name, one in scenarios.items()
+        ),
+    ]
+
+
+TABLES = {"kills": kills_table, "power_loss": power_table}

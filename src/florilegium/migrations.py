@@ -1,0 +1,54 @@
+"""Older schemas of the catalog become the present one, in place and in one transaction."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from florilegium.errors import IndexMismatchError, IndexOutdatedError
+
+SCHEMA_VERSION: Final = 3
+
+
+def _add_checksums(connection: sqlite3.Connection) -> None:
+    # What records of before looked like is not known; NULL says so.
+    connection.execute("ALTER TABLE records ADD COLUMN checksum INTEGER")
+
+
+_STEPS: Final[Mapping[int, Callable[[sqlite3.Connection], None]]] = {2: _add_checksums}
+"""What makes the next schema of each that can be changed in place. Schema 1 cannot: it holds
+nothing of what files say about pictures."""
+
+
+def migrate(connection: sqlite3.Connection, *, place: str) -> None:
+    """Bring a catalog to the present schema; an empty file is left as it is.
+
+    Raises:
+        IndexOutdatedError: It is so old that the index has to be made anew from the cache.
+        IndexMismatchError: It is newer than this program.
+        sqlite3.Error: It cannot be written; nothing has changed.
+    """
+    found = _version(connection)
+    if found in (0, SCHEMA_VERSION):
+        return
+    if found > SCHEMA_VERSION:
+        raise IndexMismatchError(
+            f"The catalog {place!r} has schema {found}, which is newer than {SCHEMA_VERSION}.",
+            hint="Update florilegium: this one is older than the one that wrote the index.",
+        )
+    if found not in _STEPS:
+        raise IndexOutdatedError(
+            f"The catalog {place!r} has schema {found}, which is too old to be changed in place.",
+            hint="Run `florilegium ingest`, which makes the index anew; nothing is encoded again.",
+        )
+    with connection:
+        connection.execute("BEGIN IMMEDIATE")
+        # Another process may have done it while this one waited.
+        for version in range(_version(connection), SCHEMA_VERSION):
+            _STEPS[version](connection)
+        connection.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
+
+
+def _version(connection: sqlite3.Connection) -> int:
+    return int(connection.execute("PRAGMA user_version").fetchone()[0])

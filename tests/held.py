@@ -1,0 +1,76 @@
+"""What this process holds of the system: open files, threads, child processes, memory (Linux)."""
+
+from __future__ import annotations
+
+import gc
+import os
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+
+_SELF = Path("/proc/self")
+_POOL = "tokio-rt-worker"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """Two of these are equal if nothing was left open in between."""
+
+    files: Counter[str]
+    threads: Counter[str]
+    children: tuple[int, ...]
+    pool: int = field(compare=False, repr=False)
+    """Threads of Chroma's runtime, which is one per process and starts and ends them by itself."""
+
+
+def held() -> Held:
+    """Return what this process holds now, after the garbage is collected."""
+    gc.collect()
+    threads = _threads()
+    pool = threads.pop(_POOL, 0)
+    return Held(files=_open_files(), threads=threads, children=children(), pool=pool)
+
+
+def resident_bytes(process: int | str = "self") -> int:
+    """Return how much memory a process has; 0 when it has ended."""
+    try:
+        pages = Path(f"/proc/{process}/statm").read_text(encoding="ascii").split()[1]
+    except OSError:
+        return 0
+    return int(pages) * os.sysconf("SC_PAGE_SIZE")
+
+
+def children() -> tuple[int, ...]:
+    """Return the processes that this one has started and that have not ended."""
+    found: list[int] = []
+    for task in _tasks():
+        try:
+            some = (task / "children").read_text(encoding="ascii")
+        except OSError:  # the thread has just ended
+            continue
+        found += map(int, some.split())
+    return tuple(sorted(found))
+
+
+def _tasks() -> list[Path]:
+    return list((_SELF / "task").iterdir())
+
+
+def _threads() -> Counter[str]:
+    found: Counter[str] = Counter()
+    for task in _tasks():
+        try:
+            found[(task / "comm").read_text(encoding="utf-8").strip()] += 1
+        except OSError:  # it has just ended
+            continue
+    return found
+
+
+def _open_files() -> Counter[str]:
+    found: Counter[str] = Counter()
+    for number in (_SELF / "fd").iterdir():
+        try:
+            found[str(number.readlink())] += 1
+        except FileNotFoundError:  # the folder itself, which was open while it was listed
+            continue
+    return found

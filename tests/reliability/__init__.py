@@ -1,0 +1,1 @@
+"""Ingest is killed, starved and disturbed; the next run must end where an undisturbed one would."""

@@ -1,0 +1,129 @@
+"""Indexes of earlier versions go on, without an encoder: stored ones are opened here.
+
+The files in tests/fixtures were written by those versions; each release that changes a schema adds
+one and keeps the others.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from florilegium import Library
+from florilegium.catalog import Catalog
+from florilegium.errors import IndexMismatchError, IndexOutdatedError
+from florilegium.migrations import SCHEMA_VERSION, migrate
+from tests.conftest import FAKES
+from tests.unit.index_state import State, state_of
+
+FIXTURES = Path(__file__).parent.parent / "fixtures"
+STORED = sorted(FIXTURES.glob("schema-*.zip"))
+IN_PLACE = [file for file in STORED if not file.name.startswith("schema-1-")]
+FIRST_DAY = 1_700_000_000_000_000_000
+
+
+def unpack(stored: Path, folder: Path) -> Path:
+    """Write a stored library, with the times that its index knows."""
+    with zipfile.ZipFile(stored) as archive:
+        archive.extractall(folder)
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    for number, file in enumerate(sorted(f for f in files if ".florilegium" not in f.parts)):
+        if file.name != "florilegium.toml":
+            os.utime(file, ns=(FIRST_DAY + number * 10**9,) * 2)
+    return folder
+
+
+def expected(stored: Path, folder: Path) -> State:
+    """Return what a new library of the same files holds."""
+    unpack(stored, folder)
+    store = "chroma" if "chroma" in stored.name else "memory"
+    shutil.rmtree(folder / ".florilegium")
+    (folder / ".florilegium").mkdir()
+    with Library.open(folder, overrides={**FAKES, "store.name": store}) as library:
+        library.ingest()
+        return state_of(library)
+
+
+def test_there_are_stored_indexes_of_all_earlier_schemas() -> None:
+    numbers = {int(file.name.split("-")[1]) for file in STORED}
+
+    assert numbers == set(range(1, SCHEMA_VERSION))
+
+
+@pytest.mark.parametrize("stored", STORED, ids=lambda file: file.stem)
+def test_a_stored_index_is_brought_up_to_date_by_ingest(tmp_path: Path, stored: Path) -> None:
+    wanted = expected(stored, tmp_path / "new")
+    with Library.open(unpack(stored, tmp_path / "old")) as library:
+        report = library.ingest()
+
+        assert (report.encoded, report.failed) == (0, ())
+        found = state_of(library)
+    assert {path: s.content_hash for path, s in found.sources.items()} == {
+        path: s.content_hash for path, s in wanted.sources.items()
+    }
+    assert found.vectors == wanted.vectors
+    assert found.words == wanted.words
+    assert found.hits == wanted.hits
+    assert found.links == wanted.links
+    with Library.open(tmp_path / "old") as library:
+        assert library.ingest().seen == 7
+        assert state_of(library) == found
+
+
+@pytest.mark.parametrize("stored", IN_PLACE, ids=lambda file: file.stem)
+def test_a_stored_index_is_searched_without_an_ingest(tmp_path: Path, stored: Path) -> None:
+    with Library.open(unpack(stored, tmp_path)) as library:
+        hits = library.search("red square", top_k=2)
+
+        assert {hit.item.title for hit in hits} == {"red square"}
+        assert library.ingest().unchanged == 7
+
+
+def test_an_index_that_is_too_old_says_what_to_do(tmp_path: Path) -> None:
+    with Library.open(unpack(FIXTURES / "schema-1-memory.zip", tmp_path)) as library:
+        with pytest.raises(IndexOutdatedError, match="too old") as caught:
+            library.search("red square")
+
+        assert "florilegium ingest" in str(caught.value.hint)
+        assert "--rebuild" not in str(caught.value.hint)
+
+
+def test_a_newer_index_is_refused_and_left_alone(tmp_path: Path, tiny_library: Library) -> None:
+    file = tiny_library.root / ".florilegium" / "index-1" / "catalog.db"
+    tiny_library.close()
+    with sqlite3.connect(file) as connection:
+        connection.execute(f"PRAGMA user_version={SCHEMA_VERSION + 1}")
+    connection.close()
+
+    for action in (lambda: tiny_library.search("red"), tiny_library.ingest):
+        with pytest.raises(IndexMismatchError, match="newer") as caught:
+            action()
+        assert "Update florilegium" in str(caught.value.hint)
+    assert file.exists()
+    assert not (tiny_library.root / ".florilegium" / "index-2").exists()
+
+
+def test_a_migration_that_fails_changes_nothing(tmp_path: Path) -> None:
+    file = tmp_path / "catalog.db"
+    connection = sqlite3.connect(file)
+    connection.execute("PRAGMA user_version=2")
+    connection.commit()
+
+    with pytest.raises(sqlite3.OperationalError, match="records"):
+        migrate(connection, place=str(file))
+
+    assert connection.execute("PRAGMA user_version").fetchone() == (2,)
+    connection.close()
+
+
+def test_a_new_catalog_has_the_present_schema(tmp_path: Path) -> None:
+    Catalog(tmp_path / "catalog.db", root=tmp_path).close()
+
+    connection = sqlite3.connect(tmp_path / "catalog.db")
+    assert connection.execute("PRAGMA user_version").fetchone() == (SCHEMA_VERSION,)
+    connection.close()

@@ -24,6 +24,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from florilegium.loaders import html, image, text
 from tests.property import test_hostile_input as entry_points
 
 RESULTS = Path(__file__).parent / "results" / "fuzz.json"
@@ -36,12 +37,12 @@ _COVERED = re.compile(r"cov: (\d+) ft: (\d+) corp: (\d+)/")
 
 def targets(folder: Path) -> dict[str, tuple[Callable[[bytes], None], tuple[bytes, ...]]]:
     """Return what is fuzzed, by name: a function of bytes, and the seeds it starts from."""
-    pictures, texts = entry_points.HEALTHY, entry_points._TEXTS
+    pictures, texts = entry_points.HEALTHY, entry_points.TEXTS
     loaders = (
-        ("image", entry_points.image, "a.png", pictures),
-        ("markdown", entry_points.text, "a.md", texts),
-        ("text", entry_points.text, "a.txt", texts),
-        ("html", entry_points.html, "a.html", texts),
+        ("image", image, "a.png", pictures),
+        ("markdown", text, "a.md", texts),
+        ("text", text, "a.txt", texts),
+        ("html", html, "a.html", texts),
     )
     found: dict[str, tuple[Callable[[bytes], None], tuple[bytes, ...]]] = {
         "pictures": (entry_points.try_picture, pictures),

@@ -116,7 +116,7 @@ def read_descriptions(data: bytes, *, path: str) -> tuple[Description, ...]:
 # -- sidecars --
 
 
-class _YamlLoader(yaml.SafeLoader):
+class _YamlLoader(yaml.SafeLoader):  # type: ignore[misc]  # it has no types
     """Reads plain data, but no merge keys: a few lines of them make billions of pairs."""
 
     def flatten_mapping(self, node: yaml.MappingNode) -> None:

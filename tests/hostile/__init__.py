@@ -1,1 +1,1 @@
-"""Hostile and broken files: a generator of many kinds of them, and what ingest must do with each."""
+"""Hostile and broken files of many kinds, and what ingest must do with each."""

@@ -1,4 +1,4 @@
-"""Every kind of hostile file, from all modules of kinds, and which of them this machine can make."""
+"""Every kind of hostile file, and which of them this machine can make."""
 
 from __future__ import annotations
 

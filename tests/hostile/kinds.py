@@ -24,7 +24,7 @@ class Kind:
     name: str
     write: Write
     outcome: Outcome
-    codes: frozenset[str] = frozenset({"source_unreadable", "source_too_large"})
+    codes: frozenset[str]
     needs_isolation: bool = False
 
 
@@ -49,22 +49,23 @@ def add_kind(
     """Add a kind. Names are unique."""
     if name in KINDS:
         raise ValueError(f"two kinds are called {name!r}")
-    told = {"codes": frozenset(codes)} if codes else {}
     KINDS[name] = Kind(
-        name=name, write=write, outcome=outcome, needs_isolation=needs_isolation, **told
+        name=name,
+        write=write,
+        outcome=outcome,
+        codes=frozenset(codes or ("source_unreadable", "source_too_large")),
+        needs_isolation=needs_isolation,
     )
 
 
-def files(
-    name: str, outcome: Outcome, /, *codes: str, needs_isolation: bool = False, **contents: bytes
-) -> None:
+def files(name: str, outcome: Outcome, /, *codes: str, **contents: bytes) -> None:
     """Add a kind that is one file or several of given content; `__` in a name is a dot."""
 
     def write(folder: Path) -> None:
         for file, data in contents.items():
             (folder / file.replace("__", ".")).write_bytes(data)
 
-    add_kind(name, outcome, write, *codes, needs_isolation=needs_isolation)
+    add_kind(name, outcome, write, *codes)
 
 
 def write_sparse(file: Path, size: int = SPARSE, *, start: bytes = b"") -> None:

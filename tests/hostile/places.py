@@ -1,4 +1,4 @@
-"""Things in a folder that are no files: links, pipes, sockets, devices, and what may not be read."""
+"""Things that are no files: links, pipes, sockets, devices, and what may not be read."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ OUTSIDE: Final = (
     b'<?xml version="1.0"?><!DOCTYPE x [<!ENTITY a SYSTEM "file:///etc/passwd">'
     b'<!ENTITY % b SYSTEM "http://127.0.0.1:9/evil.dtd"> %b;]><x>&a;</x>'
 )
-NESTED: Final = b"<a>" * 150_000 + b"</a>" * 150_000
+NESTED: Final = b"<a>" * 120_000 + b"</a>" * 120_000
 NAMESPACES: Final = b"<x " + b" ".join(b'xmlns:n%d="u%d"' % (n, n) for n in range(30_000)) + b"/>"
 CLAIMS: Final = (
     b'<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#" '

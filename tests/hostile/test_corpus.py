@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 import time
@@ -43,12 +42,11 @@ def corpus() -> Iterator[Path]:
         yield root
 
 
-def run(root: Path, *arguments: str) -> tuple[int, bytes, bytes, int]:
-    """Return exit code, stdout, stderr and peak memory in megabytes of a command."""
+def run(root: Path, *arguments: str) -> tuple[int, bytes, bytes]:
+    """Return exit code, stdout and stderr of a command."""
     command = [sys.executable, "-m", "florilegium", *arguments, "--library", str(root)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
-        out, err = process.communicate(timeout=2 * MOST_SECONDS)
-    return process.returncode, out, err, 0
+    done = subprocess.run(command, capture_output=True, timeout=2 * MOST_SECONDS, check=False)
+    return done.returncode, done.stdout, done.stderr
 
 
 def run_measured(root: Path, *arguments: str) -> tuple[int, bytes, int]:
@@ -61,7 +59,10 @@ def run_measured(root: Path, *arguments: str) -> tuple[int, bytes, int]:
     )
     command = [sys.executable, "-c", code, sys.executable, "-m", "florilegium", *arguments]
     done = subprocess.run(
-        [*command, "--library", str(root)], capture_output=True, timeout=2 * MOST_SECONDS
+        [*command, "--library", str(root)],
+        capture_output=True,
+        timeout=2 * MOST_SECONDS,
+        check=False,
     )
     return done.returncode, done.stdout, int(done.stderr.rpartition(b"PEAK ")[2])
 
@@ -71,7 +72,7 @@ def test_a_folder_of_all_kinds_is_ingested(corpus: Path) -> None:
     code, out, megabytes = run_measured(corpus, "ingest", "--json")
     seconds = time.monotonic() - started
     first = json.loads(out)
-    _, again, _, _ = run(corpus, "ingest", "--json")
+    _, again, _ = run(corpus, "ingest", "--json")
     second = json.loads(again)
 
     assert code == _PARTIAL
@@ -101,12 +102,12 @@ def check_searches(root: Path) -> None:
     with Library.open(root) as library:
         found = paths(library.search(QUESTION, top_k=1000))
         answer = library.ask(QUESTION, quote=True)
-    healthy = {name for name in os.listdir(root) if name.startswith("healthy")}
+    healthy = {file.name for file in root.glob("healthy*")}
     assert {name for name in healthy if name.endswith(".txt")} <= set(found)
     assert answer.text
-    _, out, _, _ = run(root, "search", "rose", "--json", "--top-k", "500")
+    _, out, _ = run(root, "search", "rose", "--json", "--top-k", "500")
     assert len(json.loads(out)["hits"]) > 100
-    _, out, _, _ = run(root, "ask", "What does the rose want?", "--json", "--quote")
+    _, out, _ = run(root, "ask", "What does the rose want?", "--json", "--quote")
     json.loads(out)
 
 
@@ -118,7 +119,7 @@ def check_terminal(root: Path) -> None:
         ("search", "terminal drive rose", "--explain"),
         ("ask", "What does the rose want?", "--quote"),
     ):
-        _, out, err, _ = run(root, *arguments)
+        _, out, err = run(root, *arguments)
         for text in (out.decode("utf-8"), err.decode("utf-8")):
             lines = text.split("\n")
             assert all(is_printable(line) for line in lines), arguments

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import gzip
 import zlib
+from pathlib import Path
 from typing import Final
 
-from tests.hostile.kinds import files
+from tests.hostile.kinds import files, kind
 from tests.hostile.pictures import healthy
 
 ROSE: Final = "The rose wants water twice a week, and 茶 wants less. "
@@ -91,14 +92,15 @@ files(
     feet__html=b"<div>" * 2_000 + b"rose<footer></footer>" * 3_000,
     pictures__html=b"rose" + b"".join(b"<img src=%d>" % n for n in range(15_000)),
 )
-# The parser goes up through all open elements for each new one.
-files(
-    "HTML with many elements deep inside",
-    "failed",
-    "source_unreadable",
-    needs_isolation=True,
-    deep__html=b"<div>" * 100_000 + b"rose<i></i>" * 100_000,
-)
+
+
+@kind("HTML with many elements deep inside", "failed", needs_isolation=True)
+def _(folder: Path) -> None:
+    # The parser goes up through all open elements for each new one.
+    page = b"<div>" * 100_000 + b"rose<i></i>" * 100_000
+    (folder / "deep.html").write_bytes(page)
+
+
 files(
     "HTML that never ends",
     "any",

@@ -49,6 +49,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the folder of a closed store with a saved graph, found to be well."""
     folder = tmp_path_factory.mktemp("filled")
     store = open_store("", folder=folder, manifest=MANIFEST)
+    assert isinstance(store, ChromaStore)
     fill(store)
     store.check_files()
     assert store.unfound(IMAGES, sorted(store.ids(IMAGES))) == []

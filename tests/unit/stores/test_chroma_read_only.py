@@ -13,9 +13,10 @@ import numpy as np
 import pytest
 
 from florilegium.errors import IndexMismatchError, StoreError
-from florilegium.stores import chroma, chroma_read_only
+from florilegium.stores import chroma_read_only
 from florilegium.stores.chroma import open_store
 from florilegium.stores.chroma_read_only import ReadOnlyChroma
+from florilegium.stores.exact import COPY_NAME
 from florilegium.types import Collection, Manifest, Modality, Record, Space
 
 MANIFEST = Manifest(schema=2, spaces=(Space(name="s", fingerprint="f", dim=4),))
@@ -73,7 +74,7 @@ def test_an_index_of_other_encoders_is_refused(folder: Path) -> None:
 
 
 def test_a_damaged_file_is_named(folder: Path) -> None:
-    (folder / "chroma" / chroma._COPY).write_bytes(b"no database" * 100)
+    (folder / "chroma" / COPY_NAME).write_bytes(b"no database" * 100)
     with pytest.raises(StoreError, match="cannot be read"):
         open_store("", folder=folder, manifest=MANIFEST)
 

@@ -250,6 +250,21 @@ def memory_table() -> str:
     return lines(origin(results), "", *rows, "", *said)
 
 
+def isolation_table() -> str:
+    results = read("isolation")
+    rows = [
+        "| | files | with workers | without | ratio | processor time, ratio |",
+        "|---|--:|--:|--:|--:|--:|",
+    ]
+    for label, found in results["results"].items():
+        workers, direct = found["seconds"]["median"].values()
+        rows.append(
+            f"| {label} | {found['files']} | {workers:.2f} s | {direct:.2f} s | "
+            f"{found['seconds']['ratio']:.2f} | {found['processor seconds']['ratio']:.2f} |"
+        )
+    return lines(origin(results), "", *rows)
+
+
 def chat_table() -> str:
     speed, memory = read("chat_speed"), read("chat_memory")
     results = speed["results"]
@@ -362,6 +377,7 @@ TABLES = {
     "clip": clip_table,
     "clip_stages": clip_stages_table,
     "memory": memory_table,
+    "isolation": isolation_table,
     "chat": chat_table,
     "identification": identification_table,
     "adapted": adapted_table,

@@ -23,6 +23,10 @@ _PARAGRAPH_TOKENS = 60
 # A line wider than this was not wrapped by hand, so the newline after it ends a paragraph.
 _UNWRAPPED_COLUMNS = 120
 
+_MOST_CHARACTERS = 200  # of a token
+
+_MOST_MARKS = 30  # of a character; more are no script
+
 _Kind = Literal["heading", "lead", "body"]
 _HEADING = re.compile(r"[ ]{0,3}(?:\#{1,6}(?:[ \t]|$)|={2,}[ \t].*[ \t]={2,}[ \t]*$)")
 _UNDERLINE = re.compile(r"[ ]{0,3}(?:={3,}|-{3,})[ \t]*$")
@@ -59,7 +63,9 @@ class _Ruler:
 
     def tokens(self, span: Span) -> int:
         """Return the tokens of a stretch, without those that every text has."""
-        return self._count(self.text[span.start : span.end]) - self._overhead
+        tokens = self._count(self.text[span.start : span.end]) - self._overhead
+        # Tokenizers may count one for a word of any length, which they do not know.
+        return max(tokens, (span.end - span.start) // _MOST_CHARACTERS)
 
     def fits(self, span: Span) -> bool:
         """Return whether a stretch is within the budget."""
@@ -103,9 +109,9 @@ def split_windows(text: str, *, max_tokens: int, count_tokens: Callable[[str], i
 
 def _blocks(text: str) -> Iterator[_Block]:
     """Yield headings, pictures and paragraphs; code between fences is one paragraph."""
-    lines = [match.span() for match in re.finditer(r"[^\n]*\n|[^\n]+", text)]
-    start, fence = 0, ""
-    for index, (line_start, line_end) in enumerate(lines):
+    start, fence, above, line_start = 0, "", 0, 0
+    for match in re.finditer(r"[^\n]*\n|[^\n]+", text):
+        above, (line_start, line_end) = line_start, match.span()
         line = text[line_start:line_end].rstrip("\n")
         mark = _FENCE.match(line)
         if mark and not fence:
@@ -121,7 +127,6 @@ def _blocks(text: str) -> Iterator[_Block]:
             start = line_end
         elif _UNDERLINE.match(line) and text[start:line_start].strip():
             # Only the line right above is underlined; what stands before it is a paragraph.
-            above = lines[index - 1][0]
             yield from _block(text, start, above)
             yield from _block(text, above, line_end, kind="heading")
             start = line_end
@@ -199,13 +204,15 @@ def _shift(spans: Sequence[Span], offset: int) -> list[Span]:
 def _merge(ruler: _Ruler, units: Sequence[_Unit]) -> list[Span]:
     """Return the spans of units, small neighbours joined as far as they fit."""
     groups: list[list[_Unit]] = []
+    size = 0
     for unit in units:
         group = groups[-1] if groups else []
-        size = sum(member.tokens for member in group) + unit.tokens
+        size += unit.tokens
         if group and group[-1].small and unit.small and size <= ruler.budget:
             group.append(unit)
         else:
             groups.append([unit])
+            size = unit.tokens
     return [joined.span for group in groups for joined in _join(ruler, group)]
 
 
@@ -275,6 +282,8 @@ def _border(text: str, start: int, end: int, last: int) -> int:
     for position in range(end, half, -1):
         if text[position].isspace() or text[position - 1].isspace():
             return position
-    while end > start + 1 and unicodedata.combining(text[end]):
-        end -= 1
-    return max(end, start + 1)
+    first = max(start + 1, end - _MOST_MARKS)
+    whole = end
+    while whole > first and unicodedata.combining(text[whole]):
+        whole -= 1
+    return end if unicodedata.combining(text[whole]) else whole

@@ -35,6 +35,8 @@ _DELIMITERS: Final = (",", ";", "\t", "|")
 _TAKEOUT_ENDING: Final = "supplemental-metadata"
 _TAKEOUT_NUMBER = re.compile(r"(?P<stem>.+)(?P<suffix>\.\w{2,5})(?P<number>\(\d+\))")
 _MOST_YAML: Final = 200_000  # characters; it takes seconds to read
+# What its reader of YAML raises of `!!bool rose` and the like.
+_YAML_ERRORS: Final = (LookupError, TypeError, AttributeError, ArithmeticError)
 _HINT: Final = "Correct it, or exclude it in florilegium.toml."
 
 
@@ -103,7 +105,7 @@ def read_descriptions(data: bytes, *, path: str) -> tuple[Description, ...]:
         else:
             said = _mapping(decode_text(data, name=path), suffix=pure.suffix.lower())
             fields = to_fields(_told(_without_takeout(said), target))
-    except (ValueError, RecursionError, yaml.YAMLError, csv.Error) as error:
+    except (ValueError, RecursionError, yaml.YAMLError, csv.Error, *_YAML_ERRORS) as error:
         reason = " ".join(str(error).split())
         raise UnreadableFileError(
             f"{path!r} says nothing of pictures that can be read: {reason}.", hint=_HINT
@@ -114,6 +116,17 @@ def read_descriptions(data: bytes, *, path: str) -> tuple[Description, ...]:
 # -- sidecars --
 
 
+class _YamlLoader(yaml.SafeLoader):  # type: ignore[misc]  # it has no types
+    """Reads plain data, but no merge keys: a few lines of them make billions of pairs."""
+
+    def flatten_mapping(self, node: yaml.MappingNode) -> None:
+        """Refuse what a merge key would merge."""
+        if any(key.tag == "tag:yaml.org,2002:merge" for key, _ in node.value):
+            raise yaml.constructor.ConstructorError(
+                None, None, "merge keys (<<) are not read", node.start_mark
+            )
+
+
 def _mapping(text: str, *, suffix: str) -> Mapping[str, object]:
     if suffix == ".json":
         said = json.loads(text)
@@ -121,7 +134,7 @@ def _mapping(text: str, *, suffix: str) -> Mapping[str, object]:
         raise ValueError(f"more than {_MOST_YAML} characters of YAML")
     else:
         # Not the loader in C, which dies of text that is nested deeply.
-        said = yaml.safe_load(text)
+        said = yaml.load(text, Loader=_YamlLoader)
     if not isinstance(said, dict):
         raise ValueError("it is no mapping of names to values")  # noqa: TRY004 - as JSON's errors
     return {str(key): value for key, value in said.items()}

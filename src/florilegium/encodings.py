@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import codecs
 import re
+from collections import Counter
 from typing import Final
 
 import charset_normalizer
@@ -78,7 +79,7 @@ def decode_text(data: bytes, *, name: str = "The text", declared: str | None = N
         text = None if encoding is None else data.decode(encoding)
     except (UnicodeDecodeError, LookupError) as error:
         raise _not_text(name) from error
-    if text is None or len(_CONTROL.findall(text)) > _MAX_CONTROL_SHARE * len(text):
+    if text is None or sum(1 for _ in _CONTROL.finditer(text)) > _MAX_CONTROL_SHARE * len(text):
         raise _not_text(name)
     return _NEWLINE.sub("\n", text)
 
@@ -137,12 +138,15 @@ def _decodes(data: bytes, encoding: str) -> bool:
 def _is_chinese(data: bytes) -> bool:
     if not _decodes(data, "gb18030"):
         return False
-    upper = [character for character in data.decode("gb18030") if character > "\x7f"]
+    upper = Counter(data.decode("gb18030"))
+    for one in [one for one in upper if one <= "\x7f"]:
+        del upper[one]
     usual = sum(
-        character.encode("gb18030")[0] in _USUAL_LEADS or bool(_CHINESE_MARK.match(character))
-        for character in upper
+        count
+        for one, count in upper.items()
+        if one.encode("gb18030")[0] in _USUAL_LEADS or _CHINESE_MARK.match(one)
     )
-    if usual < _MIN_USUAL_SHARE * len(upper) or _reads_better_as_western(data):
+    if usual < _MIN_USUAL_SHARE * upper.total() or _reads_better_as_western(data):
         return False
     # Korean stands in the same rows, and is written with spaces between its words.
     return not (
@@ -152,8 +156,8 @@ def _is_chinese(data: bytes) -> bool:
 
 def _reads_better_as_western(data: bytes) -> bool:
     """Return whether most upper bytes stand alone, between ASCII: "é" does, "茶" never."""
-    runs = [len(run) for run in re.findall(rb"[\x80-\xff]+", data)]
-    return sum(length == 1 for length in runs) * 2 > len(runs)
+    lengths = Counter(len(run.group()) for run in re.finditer(rb"[\x80-\xff]+", data))
+    return lengths[1] * 2 > lengths.total()
 
 
 def _is_western(data: bytes) -> bool:

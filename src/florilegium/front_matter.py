@@ -22,6 +22,7 @@ _LINE = re.compile(rf"\s*\Z|[ \t]|-(?:[ \t]|\Z)|#|[\]}}]|{_KEY}")
 _TITLE = re.compile(r"""(?:title|"title"|'title')[ \t]*:[ \t]+(?P<value>\S.*)\Z""", re.IGNORECASE)
 _QUOTED = re.compile(r"""(?P<double>"(?:\\.|[^"\\])*")|'(?P<single>(?:''|[^'])*)'""")
 _COMMENT = re.compile(r"(?<!\S)#.*")
+_LONGEST_TITLE: Final = 300  # characters; every item of the text has it
 # These begin or are something else than a plain value on one line.
 _NOT_PLAIN = re.compile(r"[|>&*!%@`\[{\"']|(?:null|~)\Z", re.IGNORECASE)
 
@@ -54,7 +55,8 @@ def find_front_matter(text: str) -> FrontMatter | None:
         if not pattern.match(line):
             return None
         found = _TITLE.match(line)
-        title = _scalar(found["value"]) if found and title is None else title
+        if found and title is None:
+            title = (_scalar(found["value"]) or "")[:_LONGEST_TITLE] or None
         pattern = _LINE
     return None
 
@@ -75,6 +77,8 @@ def _scalar(value: str) -> str | None:
 def _unescape(quoted: str) -> str:
     try:
         # The escapes of YAML that occur in titles are those of JSON.
-        return str(json.loads(quoted, strict=False))
+        said = str(json.loads(quoted, strict=False))
     except ValueError:
         return quoted[1:-1]
+    # Half of a pair stands for nothing, and cannot be stored.
+    return said.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

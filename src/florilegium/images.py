@@ -5,7 +5,10 @@ Pure: knows Pillow, but no folder and no model. Changes none of Pillow's global 
 
 from __future__ import annotations
 
+import errno
 import io
+import os
+import stat
 import struct
 import threading
 import warnings
@@ -88,6 +91,9 @@ _FIRST_SIDEWAYS = 5
 _PROFILE_SPACES = {"RGB": "RGB", "CMYK": "CMYK", "L": "GRAY"}
 _KINDS = "JPEG, PNG, WebP, GIF, BMP or TIFF"
 _WANTED = f"Give the path of a {_KINDS} file, its bytes, or a Pillow image."
+
+_MOST_TAG_BYTES: Final = 64_000_000
+_FLAGS: Final = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 
 # Python keeps its warning filters per process, so only one thread at a time may swap them.
 _quiet = threading.Lock()
@@ -182,7 +188,9 @@ def image_from(
     if isinstance(value, bytes | bytearray):
         name, data = "the query picture", bytes(value)
     elif isinstance(value, str | Path):
-        name, data = str(value), _read(Path(value))
+        # The largest picture has 16 bytes in each pixel, beside what it says of itself.
+        most = 16 * max_pixels + _MOST_TAG_BYTES
+        name, data = str(value), _read(Path(value), max_bytes=most)
     else:
         raise InvalidQueryError(
             f"The query picture is of the type {type(value).__name__!r}.", hint=_WANTED
@@ -265,9 +273,14 @@ def _explain(error: BaseException, name: str) -> SourceError:
     )
 
 
-def _read(file: Path) -> bytes:
+def _read(file: Path, *, max_bytes: int) -> bytes:
     try:
-        return file.expanduser().read_bytes()
+        # A pipe would keep us waiting, and a device may have no end.
+        with os.fdopen(os.open(file.expanduser(), _FLAGS), "rb") as stream:
+            found = os.fstat(stream.fileno())
+            if not stat.S_ISREG(found.st_mode):
+                raise OSError(errno.EINVAL, "it is no regular file")
+            data = stream.read(max_bytes + 1) if found.st_size <= max_bytes else b""
     # RuntimeError: a home folder of nobody, such as "~rose"
     except (FileNotFoundError, NotADirectoryError, RuntimeError) as error:
         raise InvalidQueryError(f"There is no file {str(file)!r}.", hint=_WANTED) from error
@@ -276,6 +289,13 @@ def _read(file: Path) -> bytes:
         raise InvalidQueryError(
             f"The query picture {str(file)!r} cannot be read: {reason}.", hint=_WANTED
         ) from error
+    if max(found.st_size, len(data)) > max_bytes:
+        raise InvalidQueryError(
+            f"The query picture {str(file)!r} has {found.st_size} bytes, "
+            f"more than the limit of {max_bytes}.",
+            hint="Make the picture smaller, or raise ingest.max_image_megapixels.",
+        )
+    return data
 
 
 def _from_pillow(value: Image.Image, *, max_pixels: int) -> Image.Image:

@@ -6,6 +6,7 @@ wrong guess would switch off an encoder that could have read it.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 
 # Letters that make about one word of an alphabetic script, so that "iPhone 怎么用" is Chinese:
@@ -52,9 +53,10 @@ def language_of(text: str) -> str:
     text without letters.
     """
     weights: dict[str, float] = {}
-    for code in _scripts(text):
-        weight = 1.0 if code in _ONE_CHARACTER_SCRIPTS else 1.0 / _LETTERS_PER_WORD
-        weights[code] = weights.get(code, 0.0) + weight
+    for character, count in Counter(text).items():
+        for code in _scripts(character):
+            weight = 1.0 if code in _ONE_CHARACTER_SCRIPTS else 1.0 / _LETTERS_PER_WORD
+            weights[code] = weights.get(code, 0.0) + weight * count
     han, kana = weights.get("zh", 0.0), weights.pop("ja", 0.0)
     if kana > 0 and kana >= _MIN_KANA_SHARE * (han + kana):
         weights["ja"] = weights.pop("zh", 0.0) + kana

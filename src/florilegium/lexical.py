@@ -147,6 +147,7 @@ _ASKING = re.compile(
     r"[这那](?:是|种|个|些|朵|棵|株|张|只|条|位|本)?|(?<!其)他们?|它们?|她们?|是(?=什么|谁|哪)|"
     r"(?<!目)的(?!确|士)|[吗呢吧了啊呀](?=[\s?？!！。，,、;；]|$)"
 )
+_LONGEST_WORD = 100  # characters; what is longer is no word, and is found by how it begins
 _STEMMER = snowballstemmer.stemmer("english")
 
 
@@ -159,7 +160,7 @@ def tokens(text: str) -> list[str]:
     for run in _RUNS.findall(_ENDING.sub("", _fold(text))):
         if not _IS_UNSPACED.match(run):
             if run not in STOP_WORDS:
-                found.append(_stem(run))
+                found.append(_stem(run[:_LONGEST_WORD]))
         elif len(run) == 1:
             found.append(run)
         else:

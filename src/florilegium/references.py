@@ -17,7 +17,7 @@ from florilegium.types import Reference, Span
 
 # Every repetition has a limit, and no character can be read in two ways, so that no text can
 # keep a search busy for long.
-_LABEL = r"\[(?P<words>(?:\\.|\[[^\[\]]{0,300}\]|[^\[\]\\]){0,600})\]"
+_LABEL = r"(?<!(?<!\\)\\)\[(?P<words>(?:\\.|\[[^\[\]]{0,300}\]|[^\[\]\\]){0,600})\]"
 _WORD = r"(?:\\.|\([^()\s]{0,200}\)|[^\s()\\]){1,600}"
 _TARGET = (
     r"\(\s{0,9}(?:<(?P<angled>[^<>\n]{0,600})>"
@@ -93,12 +93,10 @@ def by_chunk(
     What stands above the first chunk, as in front matter, counts as part of it.
     """
     starts = [span.start for span in spans]
-    found: list[list[Reference]] = [[] for _ in spans]
+    found: list[dict[Reference, None]] = [{} for _ in spans]
     for offset, reference in references:
-        chunk = found[max(0, bisect_right(starts, offset) - 1)]
-        if reference not in chunk:
-            chunk.append(reference)
-    return found
+        found[max(0, bisect_right(starts, offset) - 1)][reference] = None
+    return [list(chunk) for chunk in found]
 
 
 def plain_words(markdown: str) -> str:

@@ -7,7 +7,7 @@ import fnmatch
 import os
 import re
 import stat
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +17,8 @@ from florilegium.errors import IndexNotFoundError, SourceError, UnreadableFileEr
 from florilegium.report import FailedFile
 from florilegium.types import Source
 
+_OUTSIDE = "it is a link that leads out of the library"
+_LATEST = 2**63 - 1
 _AGAIN = "Run `florilegium ingest` again when nobody writes to it."
 
 
@@ -41,6 +43,8 @@ class Scan:
 def scan_folder(root: Path, *, suffixes: Collection[str], exclude: Sequence[str]) -> Scan:
     """Return what lies in `root` and its subfolders; links to folders are not followed.
 
+    A link that leads out of `root` is a failure, whatever it leads to.
+
     Hidden files and folders, the index and the settings are passed over. Beside what a loader
     reads, the files are sidecars that describe one of those, and tables of captions.
 
@@ -61,12 +65,7 @@ def scan_folder(root: Path, *, suffixes: Collection[str], exclude: Sequence[str]
 
     # Names are joined as strings: with a Path for each, looking at a large folder takes three times
     # as long.
-    for folder, subfolders, names in os.walk(root, onerror=note):
-        relative = Path(folder).relative_to(root).as_posix()
-        inside = "" if relative == "." else f"{relative}/"
-        subfolders[:] = sorted(
-            name for name in subfolders if not _left_out(inside, f"{name}/", patterns)
-        )
+    for inside, names in _walk(root, patterns=patterns, onerror=note):
         wanted = [
             name for name in names if not _left_out(inside, name, patterns) and name != CONFIG_NAME
         ]
@@ -87,6 +86,50 @@ def scan_folder(root: Path, *, suffixes: Collection[str], exclude: Sequence[str]
         failed=tuple(sorted(failed, key=lambda failure: failure.path)),
         ignored=ignored,
     )
+
+
+def _walk(
+    root: Path, *, patterns: Sequence[re.Pattern[str]], onerror: Callable[[OSError], None]
+) -> Iterator[tuple[str, list[str]]]:
+    """Yield each folder, as a path that ends with `/` or is empty, with the names of its files.
+
+    Links to folders are not followed. What cannot be read is given to `onerror`.
+    """
+    # os.walk calls itself for each level, and Python allows about a thousand of those.
+    home = os.path.realpath(root)
+    waiting = [""]
+    while waiting:
+        inside = waiting.pop()
+        folder = f"{root}/{inside}".removesuffix("/")
+        try:
+            with os.scandir(folder) as entries:
+                listed = [(entry.name, _is_folder(entry), entry.is_symlink()) for entry in entries]
+        except OSError as error:
+            onerror(error)
+            continue
+        names = []
+        for name, is_folder, is_link in listed:
+            if not is_folder:
+                names.append(name)
+            elif _left_out(inside, f"{name}/", patterns):
+                continue
+            elif not is_link:
+                waiting.append(f"{inside}{name}/")
+            elif not _is_inside(f"{folder}/{name}", home):
+                onerror(OSError(errno.EXDEV, _OUTSIDE, f"{folder}/{name}"))
+        yield inside, names
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link that leads to itself
+        return False
+
+
+def _is_inside(path: str, home: str) -> bool:
+    real = os.path.realpath(path)
+    return real == home or real.startswith(os.path.join(home, ""))  # noqa: PTH118 - not of "//"
 
 
 def _check_readable(root: Path) -> None:
@@ -120,10 +163,20 @@ def _look(root: Path, path: str) -> Seen:
         path.encode("utf-8")
     except UnicodeEncodeError as error:
         raise OSError(errno.EILSEQ, "its name is not UTF-8") from error
-    found = os.stat(f"{root}/{path}")  # noqa: PTH116 - see scan_folder
+    file = f"{root}/{path}"
+    found = os.lstat(file)
+    if stat.S_ISLNK(found.st_mode):
+        if not _is_inside(file, os.path.realpath(root)):
+            raise OSError(errno.EXDEV, _OUTSIDE)
+        found = os.stat(file)  # noqa: PTH116 - see scan_folder
     if not stat.S_ISREG(found.st_mode):  # opening a pipe would wait for ever
         raise OSError(errno.EINVAL, "it is no regular file")
-    return Seen(path=path, size=found.st_size, modified_ns=found.st_mtime_ns)
+    return Seen(path=path, size=found.st_size, modified_ns=_time(found))
+
+
+def _time(found: os.stat_result) -> int:
+    # Nanoseconds after the year 2262 are more than databases hold.
+    return max(-_LATEST, min(found.st_mtime_ns, _LATEST))
 
 
 def _suffix(name: str) -> str:
@@ -168,7 +221,7 @@ def check_unchanged(source: Source) -> None:
         raise UnreadableFileError(
             f"The file {source.path!r} vanished while it was read.", hint=_AGAIN
         ) from error
-    if (stat.st_size, stat.st_mtime_ns) != (source.size, source.modified_ns):
+    if (stat.st_size, _time(stat)) != (source.size, source.modified_ns):
         raise UnreadableFileError(
             f"The file {source.path!r} changed while it was read.", hint=_AGAIN
         )

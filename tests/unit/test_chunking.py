@@ -185,3 +185,16 @@ def test_windows_are_cut_between_sentences() -> None:
 
 def test_an_empty_text_has_no_windows() -> None:
     assert windows("\n", 4) == []
+
+
+def test_a_word_that_counts_as_one_token_is_cut_all_the_same() -> None:
+    spans = split_chunks("a" * 100_000, max_tokens=32, count_tokens=lambda text: bool(text))
+
+    assert max(span.end - span.start for span in spans) < 7_000
+    assert sum(span.end - span.start for span in spans) == 100_000
+
+
+def test_marks_without_end_are_cut() -> None:
+    text = "e" + "\u0301" * 20_000
+
+    assert len(split_chunks(text, max_tokens=32, count_tokens=len)) < 2_000

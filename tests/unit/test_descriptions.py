@@ -124,3 +124,19 @@ def test_what_cannot_be_read_is_named(path: str, text: str, named: str) -> None:
         read(text, path)
 
     assert path in failed.value.message
+
+
+@pytest.mark.parametrize(
+    "text", ["!!bool rose", "!!int ''", "!!float ''", "!!timestamp rose", "59:" * 200 + "59.0"]
+)
+def test_yaml_values_that_are_none_of_their_kind_fail_as_the_file(text: str) -> None:
+    with pytest.raises(UnreadableFileError):
+        read_descriptions(f"a: {text}\n".encode(), path="a.png.yaml")
+
+
+def test_yaml_that_merges_without_end_is_refused() -> None:
+    lines = ["a0: &a0 {k: x}"]
+    lines += [f"a{n}: &a{n} {{<<: [{', '.join([f'*a{n - 1}'] * 9)}]}}" for n in range(1, 12)]
+
+    with pytest.raises(UnreadableFileError, match="merge keys"):
+        read_descriptions("\n".join(lines).encode(), path="a.png.yaml")

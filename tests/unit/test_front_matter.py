@@ -122,3 +122,17 @@ def test_a_strange_line_does_not_keep_the_search_busy(stretch: str) -> None:
     find_front_matter("---\ntitle: x" + stretch * 100_000 + "\n---\n")
 
     assert time.process_time() - start < 1
+
+
+def test_half_a_pair_in_a_title_can_be_stored() -> None:
+    found = find_front_matter('---\ntitle: "\\ud800 rose"\n---\n')
+
+    assert found is not None
+    assert found.title == "\ufffd rose"
+
+
+def test_a_title_without_end_is_cut() -> None:
+    found = find_front_matter("---\ntitle: " + "rose " * 1_000 + "\n---\n")
+
+    assert found is not None
+    assert len(found.title or "") == 300

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import os
 import struct
 import threading
 import zlib
@@ -348,3 +349,19 @@ def test_a_thumbnail_fits_and_keeps_its_shape() -> None:
     assert thumbnail(picture, 30).size == (30, 20)
     assert thumbnail(picture, 500).size == (90, 60)
     assert picture.size == (90, 60)
+
+
+def test_a_query_picture_that_is_a_pipe_or_a_device_is_refused(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.png")
+
+    for file in (tmp_path / "pipe.png", Path("/dev/zero")):
+        with pytest.raises(InvalidQueryError, match="no regular file"):
+            image_from(file, max_pixels=100)
+
+
+def test_a_query_picture_without_end_is_refused(tmp_path: Path) -> None:
+    with (tmp_path / "sparse.png").open("wb") as stream:
+        stream.truncate(100_000_000_000)
+
+    with pytest.raises(InvalidQueryError, match="100000000000 bytes"):
+        image_from(tmp_path / "sparse.png", max_pixels=100)

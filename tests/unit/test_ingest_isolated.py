@@ -94,7 +94,7 @@ def test_files_that_break_their_process_cost_themselves_alone(
     install_traps(tmp_path / "traps", monkeypatch)
     wanted = {
         "a segfault": ("source_unreadable", "SIGSEGV"),
-        "b hang": ("source_too_slow", "longer than 4 seconds"),
+        "b hang": ("source_too_slow", "longer than 8 seconds"),
         "c eat": ("source_too_large", "more than 300 megabytes of memory"),
         "d defect": ("source_unreadable", "KeyError: 'colour'"),
         "e exit": ("source_unreadable", "exit code 3"),
@@ -104,7 +104,7 @@ def test_files_that_break_their_process_cost_themselves_alone(
     for name in [*wanted, "h fine", "i print"]:
         (tiny_folder / f"{name}.trap").write_text(name.split()[1], encoding="utf-8")
     before = children(), threading.active_count(), open_files()
-    limits = {"ingest.file_seconds": 4, "ingest.worker_megabytes": 300}
+    limits = {"ingest.file_seconds": 8, "ingest.worker_megabytes": 300}
     with Library.create(tiny_folder, overrides=ISOLATED | limits) as library:
         report = library.ingest()
         assert children() == before[0]

@@ -193,7 +193,7 @@ def test_the_children_of_a_worker_end_with_it(
     open_jobs: Callable[..., IsolatedJobs], trap: Callable[[str], Source], tmp_path: Path
 ) -> None:
     with pytest.raises(FileTooSlowError):
-        open_jobs(file_seconds=3).load(trap(f"child {tmp_path / 'pid'}"))
+        open_jobs(file_seconds=6).load(trap(f"child {tmp_path / 'pid'}"))
 
     child = read_pid(tmp_path / "pid")
     wait_until(lambda: not runs(child))

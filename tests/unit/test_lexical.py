@@ -146,3 +146,7 @@ def test_words_hold_nothing_that_a_query_language_could_misread(text: str) -> No
 @given(one=st.text(max_size=30), other=st.text(max_size=30))
 def test_lines_do_not_change_each_others_words(one: str, other: str) -> None:
     assert tokens(f"{one}\n{other}") == tokens(one) + tokens(other)
+
+
+def test_a_word_without_end_is_found_by_how_it_begins() -> None:
+    assert tokens("a" * 1_000_000) == tokens("a" * 100)

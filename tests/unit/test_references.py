@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from florilegium.references import find_references, plain_words, resolve_target
+from florilegium.references import by_chunk, find_references, plain_words, resolve_target
+from florilegium.types import Reference, Span
 
 
 def found(text: str) -> list[tuple[str, str]]:
@@ -83,3 +84,14 @@ def test_words_lose_their_markup() -> None:
 def test_a_strange_text_does_not_keep_the_search_busy(stretch: str) -> None:
     # An expression that backtracks would take hours for this.
     assert found(stretch * 1000) in ([], [("notes/[x]:", "x")])
+
+
+def test_escaped_brackets_begin_no_reference() -> None:
+    assert find_references(r"\[a](b.png)", path="a.md") == []
+    assert [one.target for _, one in find_references(r"\\[a](b.png)", path="a.md")] == ["b.png"]
+
+
+def test_many_references_of_one_chunk_are_told_apart_quickly() -> None:
+    many = [(0, Reference(target=f"{number}.png", words="")) for number in range(20_000)]
+
+    assert len(by_chunk(many * 2, [Span(start=0, end=1)])[0]) == 20_000

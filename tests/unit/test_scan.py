@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -300,3 +301,44 @@ def test_a_folder_without_files_is_told_with_what_could_be_in_it_or_what_was(
     assert new.hint == "Put files of these kinds into it: .jpg, .txt."
     assert "its index has 7 files" in known.message
     assert "Mount the folder again" in str(known.hint)
+
+
+def test_links_out_of_the_folder_are_failures(tmp_path: Path) -> None:
+    write(tmp_path, "library/a.txt", "outside/secret.txt")
+    (tmp_path / "library" / "file.txt").symlink_to(tmp_path / "outside" / "secret.txt")
+    (tmp_path / "library" / "folder").symlink_to(tmp_path / "outside")
+    (tmp_path / "library" / "inside.txt").symlink_to("a.txt")
+
+    found = scan(tmp_path / "library")
+
+    assert paths(found) == ["a.txt", "inside.txt"]
+    assert [failure.path for failure in found.failed] == ["file.txt", "folder"]
+    assert all("leads out of the library" in failure.message for failure in found.failed)
+
+
+def test_a_link_to_itself_costs_nothing_else(tmp_path: Path) -> None:
+    write(tmp_path, "a.txt")
+    (tmp_path / "self").symlink_to("self")
+
+    assert (paths(scan(tmp_path)), scan(tmp_path).failed) == (["a.txt"], ())
+
+
+def test_folders_may_be_deeper_than_python_recurses(tmp_path: Path) -> None:
+    before = os.getcwd()  # noqa: PTH109 - the path may be longer than a call takes
+    try:
+        os.chdir(tmp_path)
+        for _ in range(1_200):
+            os.mkdir("d")  # noqa: PTH102
+            os.chdir("d")
+        Path("a.txt").write_bytes(b"x")
+        assert paths(scan(tmp_path)) == ["d/" * 1_200 + "a.txt"]
+    finally:
+        os.chdir(before)
+        subprocess.run(["rm", "-rf", "--", str(tmp_path / "d")], check=True)
+
+
+def test_a_time_after_2262_is_the_latest_that_is_stored(tmp_path: Path) -> None:
+    write(tmp_path, "a.txt")
+    os.utime(tmp_path / "a.txt", ns=(0, 15_000_000_000 * 10**9))
+
+    assert scan(tmp_path).files[0].modified_ns == 2**63 - 1

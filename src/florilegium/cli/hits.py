@@ -12,6 +12,7 @@ from florilegium.cli import thumbnails
 from florilegium.cli.excerpts import best_excerpt
 from florilegium.cli.render import (
     clean,
+    clean_name,
     data_console,
     make_table,
     print_line,
@@ -102,7 +103,7 @@ def contribution_table(hits: Sequence[Hit]) -> Table:
     for number, hit in enumerate(hits, start=1):
         head: list[str | Text] = [
             str(number),
-            Text(clean(hit.item.source.path)),
+            Text(clean_name(hit.item.source.path)),
             f"{hit.fused:.2f}",
         ]
         for part in hit.contributions:
@@ -162,7 +163,7 @@ def _hit_table(
         cells: list[str | Text] = [
             str(rank),
             str(hit.item.modality),
-            Text(clean(hit.item.source.path)),
+            Text(clean_name(hit.item.source.path)),
             _says(hit, query),
             f"{hit.score:.3f}",
         ]
@@ -179,7 +180,7 @@ def _says(hit: Hit, query: str) -> Text:
     if hit.item.modality is Modality.IMAGE:
         said.append(f" ({describe_place(hit)})", style="not bold dim")
     if hit.duplicates:
-        also = ", ".join(dict.fromkeys(clean(one.source.path) for one in hit.duplicates))
+        also = ", ".join(dict.fromkeys(clean_name(one.source.path) for one in hit.duplicates))
         said.append(f"\nalso: {also}", style="not bold dim")
     excerpt = best_excerpt(text.removeprefix(title).lstrip(), query)
     if excerpt:

@@ -24,6 +24,7 @@ from florilegium.cli import options
 from florilegium.cli.exit_codes import INTERRUPTED, OK, PARTIAL
 from florilegium.cli.render import (
     clean,
+    clean_name,
     is_interactive,
     make_table,
     print_json,
@@ -139,7 +140,7 @@ class ShownProgress:
             total=progress.total,
             rate=_rate(progress),
             failures=f"{progress.failed} failed" if progress.failed else "",
-            path=_shorten(clean(progress.path), width=max(8, self._width - 75)),
+            path=_shorten(clean_name(progress.path), width=max(8, self._width - 75)),
         )
 
     @contextmanager
@@ -234,7 +235,7 @@ def _counts(report: IngestReport) -> Table:
 def _failures(failed: tuple[FailedFile, ...], *, title: str) -> Table:
     table = make_table("file", "reason", "what to do", title=title)
     for file in failed:
-        table.add_row(Text(clean(file.path)), Text(clean(file.message)), Text(file.hint or ""))
+        table.add_row(Text(clean_name(file.path)), Text(clean(file.message)), Text(file.hint or ""))
     return table
 
 

@@ -24,7 +24,9 @@ from florilegium.cli.exit_codes import FAILED, INTERRUPTED, exit_code
 from florilegium.errors import FlorilegiumError
 
 PIPE_WIDTH = 120
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+
+_BREAK = re.compile(r"[\t\n]")
 
 
 def data_console() -> Console:
@@ -53,6 +55,11 @@ def in_units(size: int) -> str:
         if size >= length:
             return f"{size / length:.1f} {unit}"
     return f"{size} bytes"
+
+
+def clean_name(name: str) -> str:
+    """Return a name of a file as `clean` does, on one line."""
+    return _BREAK.sub("\ufffd", clean(name))
 
 
 def make_table(*columns: str, title: str | None = None) -> Table:

@@ -46,6 +46,8 @@ _BLOCKS: Final = frozenset({
 })  # fmt: skip
 _LINES: Final = frozenset({"li", "tr", "dt", "dd"})  # one line each, where others are paragraphs
 _CELLS: Final = frozenset({"td", "th"})
+_LONGEST_WORDS: Final = 1_000  # characters of the words of a link or picture
+_LONGEST_TITLE: Final = 300  # characters; every item of the page has it
 # Of XML, and of old browsers. The parser warns of the first, and seeks the ends of the others, and
 # of comments, up to the end of the page, each time anew.
 _INSTRUCTION = re.compile(r"<\?[^<>]{0,1000}>?|<!\[(?:CDATA\[|[^\[\]<>]{0,200}\]>)?")
@@ -140,7 +142,7 @@ def _read_page(data: bytes, *, path: str) -> _Page:
     text, references = writer.finish()
     heading = soup.title or soup.find("h1")
     title = " ".join(heading.get_text(" ").split()) if isinstance(heading, Tag) else ""
-    return _Page(title=title, text=text, references=tuple(references))
+    return _Page(title=title[:_LONGEST_TITLE], text=text, references=tuple(references))
 
 
 def _walk(soup: Tag, writer: _Writer) -> None:
@@ -153,18 +155,18 @@ def _walk(soup: Tag, writer: _Writer) -> None:
             opened.pop()
             writer.close(tag)
         elif isinstance(node, Tag):
-            if not _is_unseen(node, opened):
+            if not _is_unseen(node, within_own=writer.within_own):
                 writer.open(node)
                 opened.append((node, iter(node.contents)))
         elif type(node) is NavigableString:  # its subclasses are comments, scripts and the like
             writer.write(str(node))
 
 
-def _is_unseen(tag: Tag, opened: list[tuple[Tag, Iterator[PageElement]]]) -> bool:
+def _is_unseen(tag: Tag, *, within_own: bool) -> bool:
     if tag.name in _UNSEEN or tag.has_attr("hidden") or tag.get("role") in _UNSEEN_ROLES:
         return True
     # The foot of an article is its own; that of the page is the site's.
-    return tag.name == "footer" and not any(outer.name in _OWN for outer, _ in opened)
+    return tag.name == "footer" and not within_own
 
 
 @dataclass(slots=True)
@@ -193,14 +195,21 @@ class _Writer:
         self._length = 0
         self._gap = ""  # what separates the next word from what was written
         self._kept = 0  # how many elements that are open keep their spaces
+        self._own = 0  # how many that are open have a foot of their own
         self._found: list[tuple[int, Reference]] = []
         self._links: list[_Link | None] = []
         self._figures: list[_Figure] = []
         self._captions: list[int] = []
 
+    @property
+    def within_own(self) -> bool:
+        """Return whether an article or the like is open."""
+        return self._own > 0
+
     def open(self, tag: Tag) -> None:
         """Begin an element."""
         self._separate(tag.name)
+        self._own += tag.name in _OWN
         if tag.name == "pre":
             self._kept += 1
         elif tag.name == "img":
@@ -219,6 +228,7 @@ class _Writer:
 
     def close(self, tag: Tag) -> None:
         """End an element."""
+        self._own -= tag.name in _OWN
         if tag.name == "pre":
             self._kept -= 1
         elif tag.name == "a":
@@ -295,7 +305,12 @@ class _Writer:
             )
 
     def _words_since(self, piece: int) -> str:
-        return " ".join("".join(self._pieces[piece:]).split())
+        # Elements that contain each other would otherwise repeat the same words without end.
+        first = self._pieces[piece : piece + 2 * _LONGEST_WORDS]  # every second is a gap
+        words = " ".join("".join(text[: _LONGEST_WORDS + 1] for text in first).split())
+        if len(words) <= _LONGEST_WORDS:
+            return words
+        return words[:_LONGEST_WORDS].rpartition(" ")[0] or words[:_LONGEST_WORDS]
 
 
 _: type[Loader] = HtmlLoader

@@ -11,6 +11,7 @@ from florilegium.cli.render import (
     PIPE_WIDTH,
     TokenWriter,
     clean,
+    clean_name,
     data_console,
     in_units,
     make_table,
@@ -226,3 +227,7 @@ def test_chinese_is_broken_between_its_wide_characters(monkeypatch: pytest.Monke
 )
 def test_bytes_are_told_in_the_unit_that_reads_best(size: int, words: str) -> None:
     assert in_units(int(size)) == words
+
+
+def test_a_name_is_shown_on_one_line() -> None:
+    assert clean_name("a\nb\tc\x1b\u2028") == "a\ufffdb\ufffdc\ufffd\ufffd"

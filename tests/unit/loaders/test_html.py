@@ -8,9 +8,10 @@ import pytest
 
 from florilegium.config_sections import IngestConfig
 from florilegium.errors import FileTooLargeError, UnreadableFileError, UnsupportedFileError
+from florilegium.ids import hash_bytes
 from florilegium.loaders.html import HtmlLoader, open_loader
 from florilegium.testing.loader_contract import a_source
-from florilegium.types import Item, Reference, Span
+from florilegium.types import Item, Reference, Source, Span
 
 
 def load(
@@ -169,3 +170,18 @@ def test_a_page_holds_no_picture(tmp_path: Path) -> None:
 
     with pytest.raises(UnsupportedFileError, match=r"page\.htm"):
         loader.read_image(item)
+
+
+def test_words_of_links_that_contain_each_other_are_bounded(tmp_path: Path) -> None:
+    page = b"<title>" + b"t" * 1_000 + b"</title>" + b"<a href=x.png>" * 500 + b"rose " * 5_000
+    (tmp_path / "a.html").write_bytes(page)
+    source = Source(
+        root=tmp_path, path="a.html", size=len(page), modified_ns=1, content_hash=hash_bytes(page)
+    )
+
+    items = list(open_loader("", config=IngestConfig(), count_tokens=len).load(source))
+
+    references = [one for item in items for one in item.references]
+    assert references
+    assert all(len(one.words) <= 1_000 for one in references)
+    assert {len(item.title) for item in items} == {300}

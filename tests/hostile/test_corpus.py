@@ -37,7 +37,7 @@ def corpus() -> Iterator[Path]:
             kind.write(folder)
             if number % 10 == 0:
                 write_healthy(root, name=f"healthy {number}")
-        overrides = {**_ABSENT_STORE, "ingest.file_seconds": 5.0}
+        overrides = {**_ABSENT_STORE, "ingest.isolate": True, "ingest.file_seconds": 5.0}
         Library.create(root, overrides=overrides).close()
         yield root
 
@@ -106,7 +106,7 @@ def check_searches(root: Path) -> None:
     assert {name for name in healthy if name.endswith(".txt")} <= set(found)
     assert answer.text
     _, out, _ = run(root, "search", "rose", "--json", "--top-k", "500")
-    assert len(json.loads(out)["hits"]) > 100
+    assert len(json.loads(out)) > 100
     _, out, _ = run(root, "ask", "What does the rose want?", "--json", "--quote")
     json.loads(out)
 

@@ -103,6 +103,7 @@ bench: $(READY_CHAT)  ## Run all benchmarks in order; DATA=folder says where the
 	done
 	$(BIN)/python -m benchmarks.store_recall
 	$(BIN)/python -m benchmarks.filtered_search
+	$(BIN)/python -m benchmarks.kills
 	$(BIN)/python -m benchmarks.embedding_cache
 	$(BIN)/python -m benchmarks.resources
 	$(BIN)/python -m benchmarks.chat_speed

@@ -6,6 +6,7 @@ import random
 import time
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from tests.reliability.loop_disk import LoopDisk, copy_holes
@@ -46,6 +47,8 @@ class PowerBench:
                 faults.append(repr(error))
             else:
                 faults += different(self.complete, found)
+                if found.wrong:
+                    faults.append(f"{found.wrong} vectors were wrong before the next run")
                 again = sum((lines_of(self._log) & kept).values())
             if again:
                 faults.append(f"{again} embeddings were made again")
@@ -82,7 +85,7 @@ class PowerBench:
         work = self._place / "recovered.img"
         copy_holes(image, work)
         with LoopDisk(work, self._base.point).mounted():
-            return run(self._job())
+            return run(replace(self._job(), audit=True))
 
     def _job(self) -> Job:
         return Job(

@@ -130,8 +130,9 @@ def different(wanted: Outcome, found: Outcome) -> Iterator[str]:
 
 
 def _unnumbered(names: Sequence[str]) -> list[str]:
-    # A rebuild that was killed after its end and is done again has the next number.
-    return [re.sub(r"^index-[0-9]+$", "index", name) for name in names]
+    # An index that is made anew, because a rebuild is done again or its files were lost, has the
+    # next number, and a file that names it.
+    return [re.sub(r"^index-[0-9]+$", "index", name) for name in names if name != "current"]
 
 
 def lines_of(file: Path) -> Counter[str]:

@@ -20,7 +20,8 @@ from chromadb.api.collection_configuration import CreateHNSWConfiguration
 from florilegium import Library
 from florilegium.cache import EmbeddingCache
 from florilegium.config import INDEX_FOLDER
-from florilegium.errors import FlorilegiumError
+from florilegium.entries import checksum
+from florilegium.errors import FlorilegiumError, StoreError
 from florilegium.index import Index
 from florilegium.stores import chroma
 from florilegium.types import Embeddings
@@ -40,6 +41,8 @@ class Job:
     overrides: Mapping[str, object] = field(default_factory=dict)
     rebuild: bool = False
     look: bool = False
+    audit: bool = False
+    """Look before it ingests whether the vectors that a search would use now are right."""
     at: int | None = None
     """The fault point at which to die, from 1; 0 counts them only; None installs none."""
     write_graphs: bool = False
@@ -61,6 +64,8 @@ class Outcome:
     seconds: float
     """Of ingest alone, opening included."""
     points: tuple[str, ...] = ()
+    wrong: int = 0
+    """Records whose vectors were not those of the catalog before ingest put things right."""
 
 
 def work(job: Job, pipe: Connection) -> None:
@@ -84,6 +89,7 @@ def _run(job: Job, faults: Faults | None) -> Outcome:
     started, encoded = time.monotonic(), 0
     points: tuple[str, ...] = ()
     with Library.open(job.folder, overrides=job.overrides) as library:
+        wrong = _wrong(library) if job.audit else 0
         if not job.look:
             encoded = library.ingest(rebuild=job.rebuild).encoded
         seconds = time.monotonic() - started
@@ -97,7 +103,22 @@ def _run(job: Job, faults: Faults | None) -> Outcome:
         encoded=encoded,
         seconds=seconds,
         points=points,
+        wrong=wrong,
     )
+
+
+def _wrong(library: Library) -> int:
+    try:
+        index = library.index
+    except StoreError:
+        return 0  # nothing is found at all, and that is said
+    pending, wrong = index.catalog.pending_ids(), 0
+    for collection in (index.pictures, index.windows, index.chunks, index.sentences, index.cards):
+        known = index.catalog.checksums(collection)
+        ids = [id_ for id_ in known if id_ not in pending.get(collection, set())]
+        for record in index.store.get(collection, ids):
+            wrong += known[record.id] not in (None, checksum(record.embedding))
+    return wrong
 
 
 def write_graphs_often() -> None:

@@ -6,6 +6,7 @@ acknowledged, but writing n records costs O(n): meant for small libraries and fo
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import zipfile
@@ -175,13 +176,12 @@ class MemoryStore:
     def _write(self, collection: Collection, table: _Table) -> None:
         with self._wrapped("written"):
             file = self._file(collection)
-            partial = file.with_suffix(".partial")
-            with partial.open("wb") as stream:
-                # As JSON bytes: a numpy array of strings would pad each id to the longest one
-                # and drop trailing NUL characters.
-                names = json.dumps([table.ids, table.item_ids]).encode()
-                np.savez(stream, names=np.frombuffer(names, np.uint8), embeddings=table.embeddings)
-            partial.replace(file)
+            # As JSON bytes: a numpy array of strings would pad each id to the longest one
+            # and drop trailing NUL characters.
+            names = json.dumps([table.ids, table.item_ids]).encode()
+            data = io.BytesIO()
+            np.savez(data, names=np.frombuffer(names, np.uint8), embeddings=table.embeddings)
+            _replace(file, data.getvalue())
         self._tables[collection.name] = table
 
     def _file(self, collection: Collection) -> Path:

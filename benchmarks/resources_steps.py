@@ -99,6 +99,7 @@ def ingest(folder: Path, *, settings: dict[str, object]) -> dict[str, Any]:
     else:
         library = Library.create(folder, overrides=settings)
     stats.watch(os, "stat")
+    stats.watch(os, "lstat")
     lists.watch(ChromaStore, "ids")
     scans.watch(flow, "scan_folder")
     decoded.watch(Reader, "read_picture")

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 _SELF = Path("/proc/self")
-_POOL = "tokio-rt-worker"
+# Of Chroma: the threads of its runtime, and one for each of its connections to SQLite.
+_POOLS = ("tokio-rt-worker", "sqlx-sqlite-wor")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,14 +21,14 @@ class Held:
     threads: Counter[str]
     children: tuple[int, ...]
     pool: int = field(compare=False, repr=False)
-    """Threads of Chroma's runtime, which is one per process and starts and ends them by itself."""
+    """Threads that Chroma starts and ends by itself, as it needs them."""
 
 
 def held() -> Held:
     """Return what this process holds now, after the garbage is collected."""
     gc.collect()
     threads = _threads()
-    pool = threads.pop(_POOL, 0)
+    pool = sum(threads.pop(name, 0) for name in _POOLS)
     return Held(files=_open_files(), threads=threads, children=children(), pool=pool)
 
 

@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Self
 
 from PIL import Image
 
 from florilegium.answers import Answer, Event, Finished, Turn
+from florilegium.cache_upkeep import CachePruning, CacheStats
+from florilegium.checks import Check
 from florilegium.config import (
     CONFIG_NAME,
     INDEX_FOLDER,
+    Settings,
     load_settings,
     write_settings,
 )
-from florilegium.courtesy import courteous
 from florilegium.errors import (
     ConfigError,
-    FlorilegiumError,
     IndexNotFoundError,
     StoreError,
     UnsupportedFileError,
@@ -27,23 +28,33 @@ from florilegium.errors import (
 from florilegium.filters import Filter
 from florilegium.guard import Guard, Removal
 from florilegium.index import Index
-from florilegium.ingest import ingest
+from florilegium.ingest_run import run_ingest
 from florilegium.inputs import ImageLike, make_query
+from florilegium.inspection import Finding
 from florilegium.locking import Holder, writers_lock
+from florilegium.parts import Parts, Statistics
+from florilegium.pruning import read_cache_stats
 from florilegium.querying import answer, max_pixels, search
 from florilegium.repair import RepairReport, repair
 from florilegium.report import IngestReport, Progress
 from florilegium.retrieve import Explanation
+from florilegium.thresholds import Threshold
 from florilegium.types import Hit, Item, Modality
-from florilegium.upkeep import Upkeep
+from florilegium.upkeep import check_parts, inspect_parts, prune, threshold_of
 
 
-class Library(Upkeep):
+class Library:
     """A folder of pictures and texts that answers questions.
 
     Make one with `create` or `open`, and use it in a `with` statement. Encoders load their
     weights when they are first needed. One library object serves one thread at a time.
     """
+
+    def __init__(self, root: Path, settings: Settings) -> None:
+        self.root = root
+        self.settings = settings
+        self._folder = root / INDEX_FOLDER
+        self._parts = Parts(root, settings.config)
 
     @classmethod
     def create(
@@ -149,12 +160,34 @@ class Library(Upkeep):
             SourceError: The folder holds nothing that can be ingested.
             ConfigError: The chat model is to caption and sees no pictures; all files are in.
         """
-        folder = self.root / INDEX_FOLDER
-        with writers_lock(folder, doing="florilegium ingest", wait=wait, on_wait=on_wait):
-            guard = Guard(
-                before=self._parts.sources_in_use(), allow_empty=allow_empty, confirm=confirm
-            )
-            return self._ingest(rebuild=rebuild, guard=guard, progress=progress)
+        doing = "florilegium ingest"
+        with writers_lock(self._folder, doing=doing, wait=wait, on_wait=on_wait):
+            before = self._parts.sources_in_use()
+            guard = Guard(before=before, allow_empty=allow_empty, confirm=confirm)
+            return self._run_ingest(rebuild=rebuild, guard=guard, progress=progress)
+
+    def check(self, *, deep: bool = False) -> list[Check]:
+        """Look at each part that this library needs and return what was found.
+
+        Args:
+            deep: Read every vector of the index and every row of the cache, instead of samples.
+        """
+        return check_parts(
+            self._parts,
+            config=self.settings.config,
+            inspect_files=partial(self.inspect, deep=deep),
+        )
+
+    def inspect(self, *, deep: bool = False) -> list[Finding]:
+        """Compare catalog, vector store and cache, and return what is wrong; nothing is changed.
+
+        Args:
+            deep: Read every vector of the index and every row of the cache, instead of samples.
+
+        Raises:
+            IndexLockedError: Another process is writing, so that nothing can be compared.
+        """
+        return inspect_parts(self._parts, folder=self._folder, deep=deep)
 
     def repair(
         self,
@@ -177,12 +210,12 @@ class Library(Upkeep):
         """
 
         def again(*, rebuild: bool) -> IngestReport:
-            guard = Guard(before=self._parts.sources_in_use())
-            return self._ingest(rebuild=rebuild, guard=guard, progress=progress)
+            before = self._parts.sources_in_use()
+            return self._run_ingest(rebuild=rebuild, guard=Guard(before=before), progress=progress)
 
-        folder = self.root / INDEX_FOLDER
-        with writers_lock(folder, doing="florilegium doctor --repair", wait=wait, on_wait=on_wait):
-            return repair(self._parts, folder, ingest=again, tell=tell)
+        doing = "florilegium doctor --repair"
+        with writers_lock(self._folder, doing=doing, wait=wait, on_wait=on_wait):
+            return repair(self._parts, self._folder, ingest=again, tell=tell)
 
     def search(
         self,
@@ -282,8 +315,20 @@ class Library(Upkeep):
             config=self.settings.config,
             threshold=self.threshold,
             open_image=self.read_image,
-            folder=self.root / INDEX_FOLDER,
+            folder=self._folder,
         )
+
+    def threshold(self) -> Threshold:
+        """Return below which confidence questions are refused, and what to expect of that.
+
+        Raises:
+            StoreError: What was measured for this library is damaged.
+        """
+        return threshold_of(self._parts, settings=self.settings, folder=self._folder)
+
+    def statistics(self) -> Statistics:
+        """Return how much is in the index. Raises IndexNotFoundError when there is none."""
+        return self._parts.statistics()
 
     @property
     def index(self) -> Index:
@@ -308,6 +353,26 @@ class Library(Upkeep):
             f"{item.source.path!r} holds no picture.", hint="Ask for the picture of an image item."
         )
 
+    def cache_stats(self) -> CacheStats:
+        """Return what is in the embedding cache. Raises IndexNotFoundError, StoreError."""
+        return read_cache_stats(self._parts.cache_file, manifest=self._parts.manifest())
+
+    def prune_cache(self, *, other_encoders: bool = False, dry_run: bool = False) -> CachePruning:
+        """Remove from the embedding cache what no file of the library uses now.
+
+        Args:
+            other_encoders: Remove the vectors of encoders that are not configured too.
+            dry_run: Count, and remove nothing.
+
+        Raises:
+            IndexNotFoundError: Nothing was ingested yet.
+            IndexLockedError: Another process is writing to the index.
+            StoreError: The last ingest has not ended, or the cache cannot be written.
+        """
+        return prune(
+            self._parts, folder=self._folder, other_encoders=other_encoders, dry_run=dry_run
+        )
+
     def close(self) -> None:
         """Close all files and free all weights. The library can be used again afterwards."""
         self._parts.close()
@@ -318,31 +383,15 @@ class Library(Upkeep):
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    # -- wiring --
-
-    def _ingest(
+    def _run_ingest(
         self, *, rebuild: bool, guard: Guard, progress: Callable[[Progress], None] | None
     ) -> IngestReport:
-        index = self._parts.index(writing=True, rebuild=rebuild)
-        try:
-            with closing(self._parts.file_jobs()) as jobs:
-                report = ingest(
-                    self.root,
-                    index=index,
-                    loaders=self._parts.loaders(),
-                    config=self.settings.config,
-                    open_chat_model=self._parts.chat_model,
-                    guard=guard,
-                    progress=courteous(progress, folder=self.root / INDEX_FOLDER),
-                    jobs=jobs,
-                )
-            if not report.interrupted:
-                self._parts.learn_names(index)
-                self._parts.finish(index)
-        except FlorilegiumError:
-            # What it wrote before it failed counts, and is looked at anew by the next search.
-            self._parts.note_change()
-            self._parts.close_index()
-            raise
-        self._parts.note_change()
-        return report
+        return run_ingest(
+            self.root,
+            parts=self._parts,
+            config=self.settings.config,
+            folder=self._folder,
+            rebuild=rebuild,
+            guard=guard,
+            progress=progress,
+        )

@@ -19,6 +19,12 @@ from florilegium.types import Source
 
 _OUTSIDE = "it is a link that leads out of the library"
 _LATEST = 2**63 - 1
+_MAY_NOT = "Give yourself the right to read it"
+_HINTS = {
+    errno.EXDEV: "Put what it leads to into the library",
+    errno.EILSEQ: "Rename it",
+    errno.EINVAL: "Put a file in its place",
+}
 _AGAIN = "Run `florilegium ingest` again when nobody writes to it."
 
 
@@ -206,7 +212,7 @@ def _failure(path: str, error: OSError, kind: str) -> FailedFile:
         path=path,
         code=UnreadableFileError.code,
         message=f"The {kind} {path!r} cannot be read: {error.strerror}.",
-        hint="Give yourself the right to read it, or exclude it in florilegium.toml.",
+        hint=f"{_HINTS.get(error.errno or 0, _MAY_NOT)}, or exclude it in florilegium.toml.",
     )
 
 

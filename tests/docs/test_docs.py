@@ -95,6 +95,14 @@ def test_each_public_name_is_documented(name: str) -> None:
     assert mentions(TEXT, name)
 
 
+def test_what_holds_a_promise_is_there() -> None:
+    page = (ROOT / "docs" / "reliability.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`((?:tests|benchmarks)/[\w/]+\.py)`", page))
+
+    assert len(named) > 20
+    assert {name for name in named if not (ROOT / name).is_file()} == set()
+
+
 @pytest.mark.parametrize(
     "method", sorted(name for name in vars(florilegium.Library) if not name.startswith("_"))
 )

@@ -58,16 +58,22 @@ def test_files_that_have_not_changed_are_looked_at_once_and_not_opened(
     folder: Path, called: Counter[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looked_at: Counter[str] = Counter()
-    inner = os.stat
 
-    def look(path: Any, **options: Any) -> os.stat_result:
-        looked_at[str(path)] += 1
-        return inner(path, **options)
+    def watch(name: str) -> None:
+        inner = getattr(os, name)
+
+        def look(path: Any, **options: Any) -> os.stat_result:
+            looked_at[str(path)] += 1
+            found: os.stat_result = inner(path, **options)
+            return found
+
+        monkeypatch.setattr(os, name, look)
 
     def read(*_: object) -> Any:
         raise AssertionError("a file was read that has not changed")
 
-    monkeypatch.setattr(os, "stat", look)
+    watch("stat")
+    watch("lstat")
     monkeypatch.setattr(Reader, "read", read)
     with Library.open(folder) as library:
         report = library.ingest()

@@ -24,6 +24,7 @@ pytestmark = pytest.mark.skipif(
 
 CYCLES = 50
 QUERIES = 200
+CONNECTIONS = 40  # ten, with the files of each; far fewer than the queries
 
 
 @pytest.fixture(params=["chroma", "memory"])
@@ -286,7 +287,13 @@ def assert_flat(action: Callable[[], None], *, count: int, warm: int, most: int)
     for _ in range(count):
         action()
 
-    assert settled(before) == before
+    after = settled(before)
+    more = after.files - before.files
+    assert (after.threads, after.children) == (before.threads, before.children)
+    # While it is open, Chroma keeps up to ten connections to its database, as it needs them.
+    assert all("/chroma.sqlite3" in file for file in more)
+    assert more.total() <= CONNECTIONS
+    assert after.pool - before.pool <= CONNECTIONS
     assert resident_bytes() - start < most
 
 

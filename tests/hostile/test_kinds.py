@@ -65,7 +65,7 @@ def check(kind: Kind, report: IngestReport) -> None:
         assert failure.hint
         assert is_printable(failure.message), ascii(failure.message)
         assert is_printable(failure.hint)
-        assert len(failure.message) < 2_000
+        assert len(failure.message) < 2_000 + len(failure.path)
 
 
 def healthy_beside(kind: Kind) -> int:

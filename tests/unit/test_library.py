@@ -264,7 +264,14 @@ def test_every_part_of_a_good_library_is_well(tiny_library: Library) -> None:
     assert all(check.ok for check in checks.values())
     assert checks["index"].message == "3 pictures and 4 chunks of text"
     assert checks["text encoder"].message == "fake:32, 32 dimensions"
-    assert list(checks) == ["settings", "text encoder", "image-text encoder", "index", "chat model"]
+    assert list(checks) == [
+        "settings",
+        "text encoder",
+        "image-text encoder",
+        "index",
+        "files",
+        "chat model",
+    ]
 
 
 def test_a_reranker_is_checked_where_one_is_configured(tiny_folder: Path) -> None:

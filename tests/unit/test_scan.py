@@ -314,6 +314,7 @@ def test_links_out_of_the_folder_are_failures(tmp_path: Path) -> None:
     assert paths(found) == ["a.txt", "inside.txt"]
     assert [failure.path for failure in found.failed] == ["file.txt", "folder"]
     assert all("leads out of the library" in failure.message for failure in found.failed)
+    assert all("into the library" in str(failure.hint) for failure in found.failed)
 
 
 def test_a_link_to_itself_costs_nothing_else(tmp_path: Path) -> None:

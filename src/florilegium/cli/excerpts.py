@@ -13,6 +13,7 @@ from rich.cells import cell_len, set_cell_size
 _RUNS = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]+|[^\W\u3040-\u30ff\u3400-\u9fff]+")
 _WORD_BREAK = re.compile(r"\s")
 _ELLIPSIS = "…"
+_MOST_MATCHES = 1_000
 
 
 def best_excerpt(text: str, query: str, *, width: int = 100) -> str:
@@ -60,6 +61,7 @@ def _best_start(text: str, query: str, *, width: int) -> int:
     if not found:
         return 0
     found.sort()
+    del found[_MOST_MATCHES:]  # each is compared with each
     reach = width if text.isascii() else width // 2
     scores = [
         (sum(map(len, {stem for at, stem in found if start <= at < start + reach})), -start)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -86,3 +88,10 @@ def test_queries_are_no_patterns(query: str) -> None:
 )
 def test_no_excerpt_is_wider_than_asked(text: str, query: str, width: int) -> None:
     assert cell_len(best_excerpt(text, query, width=width)) <= width
+
+
+def test_a_text_of_nothing_but_the_query_is_shown_quickly() -> None:
+    started = time.monotonic()
+
+    assert best_excerpt("rose " * 100_000, "rose").startswith("rose rose")
+    assert time.monotonic() - started < 10

@@ -10,24 +10,21 @@ longer than ten seconds, is a crash; its input is kept in --folder.
 from __future__ import annotations
 
 import argparse
-import datetime
 import json
-import os
-import platform
 import re
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
 from functools import partial
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from benchmarks import bench
 from florilegium.loaders import html, image, text
 from tests.property import test_hostile_input as entry_points
 
-RESULTS = Path(__file__).parent / "results" / "fuzz.json"
+PACKAGES = ("florilegium", "atheris", "pillow", "pyyaml")
 LONGEST_RUN = 10  # seconds of one input
 MOST_BYTES = 20_000
 MOST_MEGABYTES = 4_000
@@ -75,8 +72,7 @@ def main(arguments: list[str] | None = None) -> int:
         for name in options.targets or targets(folder):
             results.append(measure(name, folder, seconds=options.seconds))
             print(json.dumps(results[-1]), flush=True)
-            report = {**describe_run(arguments), "results": results}
-            options.output.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    bench.write("fuzz", results, out=options.out, packages=PACKAGES)
     return 1 if any(result["crashes"] for result in results) else 0
 
 
@@ -85,7 +81,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--seconds", type=int, default=60, help="time of each target")
     parser.add_argument("--targets", nargs="+", default=[], help="names; all by default")
     parser.add_argument("--folder", type=Path, help="where inputs are kept; a scratch folder")
-    parser.add_argument("--output", type=Path, default=RESULTS)
+    parser.add_argument("--out", type=Path, default=bench.RESULTS)
     parser.add_argument("--child", default="", help=argparse.SUPPRESS)
     return parser.parse_args(arguments)
 
@@ -146,20 +142,6 @@ def _instrument(atheris: Any) -> None:
             for function in [one for one in vars(module).values() if callable(one)]:
                 if getattr(function, "__module__", "") == name and hasattr(function, "__code__"):
                     atheris.instrument_func(function)
-
-
-def describe_run(arguments: list[str] | None) -> dict[str, object]:
-    """Return what a reader needs to run this again."""
-    flags = sys.argv[1:] if arguments is None else arguments
-    return {
-        "command": " ".join(["python -m benchmarks.fuzz", *flags]),
-        "date": datetime.datetime.now(tz=datetime.UTC).date().isoformat(),
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores, {platform.system()}",
-        "versions": {
-            "python": platform.python_version(),
-            **{name: version(name) for name in ("atheris", "florilegium", "pillow", "pyyaml")},
-        },
-    }
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Tables of what ingest survives, for `make_numbers`."""
+"""Tables of what is survived: kills, power cuts, hostile input. For `make_numbers`."""
 
 from __future__ import annotations
 
@@ -31,6 +31,24 @@ def power_table() -> str:
     )
 
 
+def fuzz_table() -> str:
+    results = read("fuzz")
+    found = results["results"]
+    total = sum(one["executions"] for one in found)
+    crashes = sum(one["crashes"] for one in found)
+    return lines(
+        f"{total:,} executions, {crashes} crashes. {origin(results)}",
+        "",
+        "| what is fed | seconds | executions | covered edges | inputs kept | crashes |",
+        "|---|--:|--:|--:|--:|--:|",
+        *(
+            f"| {one['target']} | {one['seconds']} | {one['executions']:,} | {one['covered']} | "
+            f"{one['corpus']} | {one['crashes']} |"
+            for one in found
+        ),
+    )
+
+
 def rows(scenarios: dict[str, Any], *, of: str) -> list[str]:
     return [
         f"| | {of} | recovered | seconds to recover, median | most | without |",
@@ -44,4 +62,4 @@ def rows(scenarios: dict[str, Any], *, of: str) -> list[str]:
     ]
 
 
-TABLES = {"kills": kills_table, "power_loss": power_table}
+TABLES = {"fuzz": fuzz_table, "kills": kills_table, "power_loss": power_table}

@@ -29,6 +29,7 @@ _ITEM = (
     "i.id, i.path, i.ordinal, i.modality, i.title, i.text, i.details,"
     f" {field_rows.FIELDS_OF_ITEM}, s.size, s.modified_ns, s.content_hash"
 )
+_PAGE = 500  # items read at a time
 _VARIABLES = 500  # SQLite allows at least 999 variables in one statement
 
 
@@ -238,10 +239,12 @@ class Catalog:
         """Yield every item of a modality with the words of its labels, by path and ordinal."""
         sql = (
             f"SELECT {_ITEM}, i.labels FROM items i JOIN sources s USING (path)"  # noqa: S608 - a constant
-            " WHERE i.modality=? ORDER BY i.path, i.ordinal"
+            " WHERE i.modality=? AND (i.path, i.ordinal) > (?, ?) ORDER BY i.path, i.ordinal"
         )
-        for row in self._rows(sql, (modality,)):
-            yield self._item(row), row[-1]
+        last = "", -1
+        while rows := self._rows(f"{sql} LIMIT {_PAGE}", (modality, *last)):
+            yield from ((self._item(row), row[-1]) for row in rows)
+            last = rows[-1][1], rows[-1][2]
 
     def count(self, modality: Modality) -> int:
         """Return how many items of a modality there are."""

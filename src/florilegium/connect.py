@@ -5,7 +5,7 @@ Machine captions come from the cache. Knows the whole index and no file.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import replace
 
 from florilegium.cards import caption, card_text
@@ -17,9 +17,8 @@ from florilegium.index import Index
 from florilegium.languages import can_read
 from florilegium.links import find_links
 from florilegium.machine_captions import caption_recipe, wants_caption, with_machine_caption
-from florilegium.types import Item, Link, Modality
+from florilegium.types import Item, Link, Modality, Reference
 
-_CARDS_AT_A_TIME = 256
 _NO_CAPTIONS = "off"
 
 
@@ -28,22 +27,19 @@ def connect(*, index: Index, config: Config) -> int:
     catalog = index.catalog
     # Without it, a run that dies here could be followed by one that wants what was before.
     catalog.set_fact("links", "due")
-    texts: dict[str, list[Item]] = {}
+    references: dict[str, list[Reference]] = {}
     for item, _ in catalog.all_items(Modality.TEXT):
-        texts.setdefault(item.source.path, []).append(item)
-    images = list(catalog.all_items(Modality.IMAGE))
-    links = find_links(
-        list(dict.fromkeys(item.source.path for item, _ in images)),
-        list(texts),
-        {path: [r for item in items for r in item.references] for path, items in texts.items()},
-    )
+        references.setdefault(item.source.path, []).extend(item.references)
+    pictures = dict.fromkeys(item.source.path for item, _ in catalog.all_items(Modality.IMAGE))
+    links = find_links(list(pictures), list(references), references)
     catalog.set_links(links)
-    outdated = _outdated_cards(images, links, index=index, config=config)
+    words = words_at_links(links)
+    known = {item_of(id_) for id_ in catalog.record_ids().get(index.cards, ())}
     encoded = 0
-    for start in range(0, len(outdated), _CARDS_AT_A_TIME):
-        encoded += _renew_cards(
-            outdated[start : start + _CARDS_AT_A_TIME], index=index, config=config
-        )
+    for page in index.pages(Modality.IMAGE):
+        outdated = _outdated_cards(page, words, known=known, index=index, config=config)
+        if outdated:
+            encoded += _renew_cards(outdated, index=index, config=config)
     catalog.set_fact("captions", _wanted_captions(config))
     catalog.set_fact("links", "found")
     return encoded
@@ -72,11 +68,15 @@ def caption_of(item: Item, words: Mapping[str, tuple[str, ...]], *, machine_capt
 
 
 def _outdated_cards(
-    images: Sequence[tuple[Item, str]], links: Sequence[Link], *, index: Index, config: Config
+    images: Sequence[tuple[Item, str]],
+    words: Mapping[str, tuple[str, ...]],
+    *,
+    known: Set[str],
+    index: Index,
+    config: Config,
 ) -> list[Card]:
-    words = words_at_links(links)
+    """Return the cards to be renewed; `known` are the items whose card has a record."""
     machine = _machine_captions([item for item, _ in images], words, index=index, config=config)
-    known = {item_of(id_) for id_ in index.catalog.record_ids().get(index.cards, ())}
     outdated: list[Card] = []
     for item, labels in images:
         mine = machine.get(item.id, "")

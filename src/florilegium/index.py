@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 
 from florilegium.background import Backgrounds
 from florilegium.cache import EmbeddingCache
 from florilegium.catalog import Catalog
 from florilegium.protocols import Encoder, VectorStore
-from florilegium.types import Collection, Modality, Part
+from florilegium.types import Collection, Item, Modality, Part
+
+_PAGE = 256
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +29,11 @@ class Index:
     def __post_init__(self) -> None:
         backgrounds = Backgrounds(catalog=self.catalog, store=self.store)
         object.__setattr__(self, "backgrounds", backgrounds)
+
+    def pages(self, modality: Modality) -> Iterator[list[tuple[Item, str]]]:
+        """Yield what `Catalog.all_items` does, some at a time: all at once may be too many."""
+        items = self.catalog.all_items(modality)
+        return iter(lambda: list(islice(items, _PAGE)), [])
 
     @property
     def collections(self) -> tuple[Collection, ...]:

@@ -85,14 +85,14 @@ class PictureHashes:
             self._write()
         if self._index.catalog.fact(_FACT) == ALGORITHM and self._has_first():
             return
-        pictures = {
-            picture_key(item): item for item, _ in self._index.catalog.all_items(Modality.IMAGE)
-        }
-        known = self._index.cache.hashed(list(pictures))
-        missing = [item for key, item in pictures.items() if key not in known]
+        missing: dict[str, Item] = {}
+        for page in self._index.pages(Modality.IMAGE):
+            pictures = {picture_key(item): item for item, _ in page}
+            known = self._index.cache.hashed(list(pictures))
+            missing |= {key: item for key, item in pictures.items() if key not in known}
         if missing:
             logger.info("hashing %d pictures that have no perceptual hash yet", len(missing))
-            self._fill(missing, by_suffix, threads=threads, abandon=abandon)
+            self._fill(list(missing.values()), by_suffix, threads=threads, abandon=abandon)
         self._index.catalog.set_fact(_FACT, ALGORITHM)
 
     def _has_first(self) -> bool:

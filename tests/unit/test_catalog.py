@@ -145,6 +145,18 @@ def test_all_items_of_a_modality_come_with_the_words_of_their_labels(catalog: Ca
     assert (catalog.count(Modality.IMAGE), catalog.count(Modality.TEXT)) == (2, 1)
 
 
+@pytest.mark.parametrize("page", [1, 2, 3, 7])
+def test_all_items_come_once_however_many_are_read_at_a_time(
+    catalog: Catalog, monkeypatch: pytest.MonkeyPatch, page: int
+) -> None:
+    monkeypatch.setattr("florilegium.catalog._PAGE", page)
+    names = ["b", "a", "a/b", "é", "z", "z 2"]
+    catalog.commit([image_entry(f"{name}.jpg", name) for name in names])
+
+    found = [item.source.path for item, _ in catalog.all_items(Modality.IMAGE)]
+    assert found == sorted(f"{name}.jpg" for name in names)
+
+
 def test_twins_are_the_items_of_files_with_the_same_bytes(catalog: Catalog) -> None:
     catalog.commit([
         image_entry("a.jpg", "a", content_hash="same"),

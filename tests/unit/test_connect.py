@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from florilegium import connect as connecting
 from florilegium.cache import CaptionRecord, EmbeddingCache
 from florilegium.config import Config
 from florilegium.config_sections import IngestConfig
@@ -258,7 +257,7 @@ def test_words_that_the_text_encoder_cannot_read_get_no_record_until_one_can(
 def test_more_cards_than_are_renewed_at_a_time_are_all_renewed(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(connecting, "_CARDS_AT_A_TIME", 2)
+    monkeypatch.setattr("florilegium.index._PAGE", 2)
     names = [paint(desk, f"{name}.png") for name in ("aster", "daisy", "lily", "rose", "tulip")]
     take_in(desk, *names)
 

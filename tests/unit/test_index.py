@@ -12,7 +12,8 @@ from florilegium.catalog import Catalog
 from florilegium.index import Index
 from florilegium.stores.memory import open_store
 from florilegium.testing.encoder import FakeEncoder
-from florilegium.types import Manifest, Space
+from florilegium.types import Manifest, Modality, Space
+from tests.unit.catalog_samples import image_entry
 
 
 @pytest.fixture
@@ -67,3 +68,16 @@ def test_every_collection_is_in_the_manifest_and_empty_at_first(index: Index) ->
         index.pictures, index.windows, index.chunks, index.sentences, index.cards
     ):  # fmt: skip
         assert index.store.ids(collection) == set()
+
+
+def test_pages_hold_all_items_in_their_order(index: Index, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("florilegium.index._PAGE", 2)
+    index.catalog.commit([image_entry(f"{n}.jpg", str(n)) for n in range(5)])
+
+    pages = list(index.pages(Modality.IMAGE))
+
+    assert [len(page) for page in pages] == [2, 2, 1]
+    assert [pair for page in pages for pair in page] == list(
+        index.catalog.all_items(Modality.IMAGE)
+    )
+    assert list(index.pages(Modality.TEXT)) == []

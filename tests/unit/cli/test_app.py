@@ -28,6 +28,7 @@ def test_the_commands_are_those_of_this_milestone() -> None:
         "demo",
         "config",
         "models",
+        "cache",
     ]
 
 

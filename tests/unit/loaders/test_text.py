@@ -103,7 +103,7 @@ def test_a_folder_called_txt_is_refused(loader: TextLoader, tmp_path: Path) -> N
     source.file.unlink()
     source.file.mkdir()
 
-    with pytest.raises(UnreadableFileError, match="directory"):
+    with pytest.raises(UnreadableFileError, match="no regular file"):
         list(loader.load(source))
 
 

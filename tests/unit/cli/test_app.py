@@ -13,7 +13,7 @@ def test_version_is_that_of_the_package() -> None:
     assert result.stdout.startswith("florilegium ")
 
 
-def test_the_commands_are_those_of_this_milestone() -> None:
+def test_the_commands_are_listed_in_this_order() -> None:
     out = CliRunner().invoke(app, ["--help"]).stdout
 
     listed = [line.split()[0] for line in out.partition("Commands:")[2].splitlines() if line]

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from florilegium.catalog import Catalog
 from florilegium.errors import IndexMismatchError, IndexNotFoundError, IndexOutdatedError
+from florilegium.generations import STORE
 from florilegium.index import Index
 from florilegium.types import Manifest
 
@@ -30,6 +31,29 @@ def check_manifest(catalog: Catalog, manifest: Manifest, *, root: Path, writing:
     elif not writing and catalog.fact("loading") is None:
         raise IndexNotFoundError(
             f"Nothing was ingested in {str(root)!r} yet.", hint="Run `florilegium ingest`."
+        )
+
+
+def check_store(catalog: Catalog, wanted: str, *, folder: Path, root: Path, writing: bool) -> None:
+    """Note in a new catalog which vector store is beside it, or compare that with the one wanted.
+
+    Raises:
+        IndexOutdatedError: It is another one.
+        IndexMismatchError: It is gone, and this is not for writing.
+    """
+    kept = catalog.fact("store")
+    if writing and kept is None:
+        catalog.set_fact("store", wanted)
+    elif kept != wanted:
+        raise IndexOutdatedError(
+            f"The index of {str(root)!r} is kept in {kept!r}, "
+            f"but the store {wanted!r} is configured.",
+            hint="Run `florilegium ingest`, which moves it, or set store.name back.",
+        )
+    elif not (folder / STORE).is_dir() and not writing:
+        raise IndexMismatchError(
+            f"The vector store of {str(root)!r} is gone.",
+            hint="Run `florilegium ingest`; nothing is encoded again.",
         )
 
 

@@ -32,15 +32,20 @@ class Generations:
         """Return the folder of the index in use, which need not exist.
 
         Raises:
-            StoreError: The file that names it cannot be read or names nothing of ours.
+            StoreError: The file that names it cannot be read, names nothing of ours, or is gone
+                though an index is there that it named.
         """
         file = self._folder / CURRENT
         try:
             name = file.read_text(encoding="utf-8").strip()
         except FileNotFoundError:
             # Before there were several, the one index lay beside the cache.
-            legacy = (self._folder / CATALOG).exists() or (self._folder / STORE).exists()
-            return self._folder if legacy else self._folder / _FIRST
+            if (self._folder / CATALOG).exists() or (self._folder / STORE).exists():
+                return self._folder
+            first = self._folder / _FIRST
+            if self.all() and not first.exists():
+                raise self._damaged("it is gone") from None
+            return first
         except (OSError, UnicodeDecodeError) as error:
             raise self._damaged(str(error)) from error
         if not _NAME.fullmatch(name):
@@ -50,6 +55,16 @@ class Generations:
     def next(self) -> Path:
         """Return the folder in which the index is built that takes the place of the current one."""
         return self._folder / f"index-{self._number(self.current()) + 1}"
+
+    def make(self, folder: Path) -> None:
+        """Make the folder of an index, if it is not there. Raises StoreError."""
+        try:
+            folder.mkdir(exist_ok=True)
+        except OSError as error:
+            raise StoreError(
+                f"The folder {str(folder)!r} of the index cannot be made: {error.strerror}.",
+                hint="Check that the library is still there and that you may write to it.",
+            ) from None  # a folder that cannot be made is no damage
 
     def switch(self, folder: Path) -> None:
         """Make the index in `folder` the one in use, at once and for good. Raises StoreError."""

@@ -48,6 +48,12 @@ class Guard:
     allow_empty: bool = False
     confirm: Callable[[Removal], bool] | None = None
 
+    def forbids(self, scan: Scan) -> bool:
+        """Return whether a folder without files is to be left alone."""
+        if not self.before:
+            return not scan.failed
+        return bool(find_gone(self.before, scan)) and not self.allow_empty
+
     def check(self, scan: Scan) -> None:
         """Have many removals confirmed; without anybody to ask they are only told.
 

@@ -150,10 +150,10 @@ def _ingest_files(
     hashes = PictureHashes(index)
     by_suffix = {suffix: one for one in hashes.watch(loaders) for suffix in one.suffixes}
     scan = scan_folder(root, suffixes=by_suffix, exclude=config.ingest.exclude)
-    if scan.files or scan.failed:
-        guard.check(scan)
-    elif not (guard.before and guard.allow_empty):
+    if not scan.files and guard.forbids(scan):
         raise nothing_found(root, scan, by_suffix, kept=len(guard.before))
+    if scan.files:
+        guard.check(scan)
     recover(index)
     plan = make_plan(scan, index=index, config=config)
     counts = _Counts(unchanged=plan.unchanged, failed=scan.failed)

@@ -42,6 +42,18 @@ def migrate(connection: sqlite3.Connection, *, place: str) -> None:
             f"The catalog {place!r} has schema {found}, which is too old to be changed in place.",
             hint="Run `florilegium ingest`, which makes the index anew; nothing is encoded again.",
         )
+    try:
+        _take_steps(connection)
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_READONLY:
+            raise
+        raise IndexOutdatedError(
+            f"The catalog {place!r} has schema {found}, not {SCHEMA_VERSION}, and is read-only.",
+            hint="Copy the library to where it can be written, and run `florilegium ingest` there.",
+        ) from error
+
+
+def _take_steps(connection: sqlite3.Connection) -> None:
     with connection:
         connection.execute("BEGIN IMMEDIATE")
         # Another process may have done it while this one waited.

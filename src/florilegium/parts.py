@@ -12,9 +12,10 @@ from pathlib import Path
 
 from florilegium.adapter import Adapter
 from florilegium.adapter_training import Untrained
-from florilegium.agreement import agrees, check_manifest, note_statistics
+from florilegium.agreement import agrees, check_manifest, check_store, note_statistics
 from florilegium.cache import EmbeddingCache
 from florilegium.catalog import Catalog
+from florilegium.catalog_sources import read_sources
 from florilegium.config import INDEX_FOLDER, Config, user_cache_folder
 from florilegium.damage import is_damage
 from florilegium.errors import (
@@ -38,6 +39,7 @@ from florilegium.registry import (
     open_store,
 )
 from florilegium.report import FailedFile
+from florilegium.sqlite_file import is_read_only
 from florilegium.types import Manifest, Modality, Source, Space
 
 logger = logging.getLogger(__name__)
@@ -71,7 +73,7 @@ class Parts:
         self._catalog: Catalog | None = None
         self._index: Index | None = None
         self._learnt: Adapter | Untrained | None = None
-        self._generation: tuple[int, str | None] | None = None
+        self._generation: tuple[int, int, str | None] | None = None
         self._text_encoder: Encoder | None = None
         self._encoder: Encoder | None = None
         self._loaders: list[Loader] | None = None
@@ -177,7 +179,7 @@ class Parts:
             if writing:
                 self._index = self._open_to_write(rebuild=rebuild)
             else:
-                self._index = self._open(self._generations.current())
+                self._index = self._open_to_read()
             self._note_generation()
         except FlorilegiumError:
             self.close_index()
@@ -190,17 +192,16 @@ class Parts:
         if not file.exists():
             return {}
         try:
-            catalog = Catalog(file, root=self._root)
-        except IndexMismatchError:
-            return {}
+            return read_sources(file, root=self._root)
         except StoreError as error:
             if not is_damage(error):
                 raise
+            logger.warning("How many files are gone cannot be told: %s", error.message)
             return {}
-        try:
-            return catalog.sources()
-        finally:
-            catalog.close()
+
+    def is_building(self) -> bool:
+        """Return whether a new index was begun beside the one in use, and not finished."""
+        return self._generations.next().exists()
 
     def finish(self, index: Index) -> None:
         """Complete the index that was written, put it in use, and delete the ones before it.
@@ -212,6 +213,22 @@ class Parts:
             self._generations.switch(self._opened)
             self._note_generation()
         self._generations.remove_old()
+
+    def _open_to_read(self) -> Index:
+        self.manifest()  # opens the encoders, which may take a moment
+        while True:
+            folder = self._generations.current()
+            try:
+                index = self._open(folder)
+            except StoreError:
+                if folder == self._generations.current():
+                    raise
+                self.close_index()
+                continue
+            # If another one was put in use meanwhile, this may be a half of one that is deleted.
+            if folder == self._generations.current():
+                return index
+            self.close_index(index)
 
     def _open_to_write(self, *, rebuild: bool) -> Index:
         current = self._generations.current()
@@ -253,7 +270,7 @@ class Parts:
     def _open(self, folder: Path, *, writing: bool = False) -> Index:
         """Open the index in one folder; make it if it is absent, to write. Raises as `index`."""
         if writing:
-            _make_folder(folder)
+            self._generations.make(folder)
         elif not (folder / CATALOG).exists():
             raise IndexNotFoundError(
                 f"Nothing was ingested in {str(self._root)!r} yet.",
@@ -263,7 +280,7 @@ class Parts:
         catalog = self._catalog = Catalog(folder / CATALOG, root=self._root)
         self._opened = folder
         check_manifest(catalog, manifest, root=self._root, writing=writing)
-        self._check_store(catalog, folder, writing=writing)
+        check_store(catalog, kind, folder=folder, root=self._root, writing=writing)
         try:
             store = open_store(kind, folder=folder / STORE, manifest=manifest)
         except IndexMismatchError as error:
@@ -296,14 +313,16 @@ class Parts:
         in_use = self._opened == self._generations.current()
         self._generation = self._read_generation() if in_use else None
 
-    def _read_generation(self) -> tuple[int, str | None] | None:
+    def _read_generation(self) -> tuple[int, int, str | None] | None:
         if self._catalog is None:
             return None
         # An index that was made anew is another file.
         file = self._generations.current() / CATALOG
         if not file.exists():
             return None
-        return file.stat().st_ino, self._catalog.fact("generation")
+        # Who may not write does not see the log of who does, but the file itself.
+        changed = file.stat().st_mtime_ns if is_read_only(file) else 0
+        return file.stat().st_ino, changed, self._catalog.fact("generation")
 
     def is_stale(self) -> bool:
         """Return whether the opened index is not the one in use any more, or was changed."""
@@ -355,22 +374,6 @@ class Parts:
         names = f"; learnt names: {describe(learnt).reason}" if learnt is not None else ""
         return f"{found.images} pictures and {found.texts} chunks of text{failed}{names}"
 
-    def _check_store(self, catalog: Catalog, folder: Path, *, writing: bool) -> None:
-        kept, wanted = catalog.fact("store"), self._config.store.name
-        if writing and kept is None:
-            catalog.set_fact("store", wanted)
-        elif kept != wanted:
-            raise IndexOutdatedError(
-                f"The index of {str(self._root)!r} is kept in {kept!r}, "
-                f"but the store {wanted!r} is configured.",
-                hint="Run `florilegium ingest`, which moves it, or set store.name back.",
-            )
-        elif not (folder / STORE).is_dir() and not writing:
-            raise IndexMismatchError(
-                f"The vector store of {str(self._root)!r} is gone.",
-                hint="Run `florilegium ingest`; nothing is encoded again.",
-            )
-
     def close(self) -> None:
         """Close what is open. Parts are opened again when they are needed again."""
         self.close_index()
@@ -386,13 +389,3 @@ class Parts:
                 part.close()
         self._encoder = self._text_encoder = None
         self._loaders = self._chat_model = self._quoting_model = self._reranker = None
-
-
-def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(exist_ok=True)
-    except OSError as error:
-        raise StoreError(
-            f"The folder {str(folder)!r} of the index cannot be made: {error.strerror}.",
-            hint="Check that the library is still there and that you may write to it.",
-        ) from None  # a folder that cannot be made is no damage

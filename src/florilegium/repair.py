@@ -125,6 +125,8 @@ class _Repair:
     def ingest(self, *, rebuild: bool) -> IngestReport:
         """Run an ingest and count what it encoded."""
         report = self._ingest(rebuild=rebuild)
+        if report.interrupted:
+            raise KeyboardInterrupt
         self.encoded += report.encoded
         return report
 

@@ -23,6 +23,7 @@ from florilegium.stores.exact import COPY_NAME, ExactRecords
 from florilegium.types import Collection, Embeddings, Match, Record
 
 _ROWS: Final = 1000  # read or put at a time
+_MOST_DELETED: Final = 100  # numbers free for each that is taken
 _SMALLEST: Final = 32  # bytes of a row, at least
 _MOST_FAILURES: Final = 20_000  # stretches that could not be read, before the rest is given up
 
@@ -190,8 +191,12 @@ def _rows(reader: sqlite3.Connection, table: str, columns: str) -> Iterator[tupl
 
 
 def _last_number(reader: sqlite3.Connection, table: str) -> int:
-    with suppress(sqlite3.DatabaseError):
-        return int(reader.execute(f"SELECT max(number) FROM {table}").fetchone()[0] or 0)  # noqa: S608 - constants
     ((pages,),) = reader.execute("PRAGMA page_count")
     ((size,),) = reader.execute("PRAGMA page_size")
-    return int(pages) * int(size) // _SMALLEST
+    room = int(pages) * int(size) // _SMALLEST
+    with suppress(sqlite3.DatabaseError):
+        last = int(reader.execute(f"SELECT max(number) FROM {table}").fetchone()[0] or 0)  # noqa: S608 - constants
+        # A damaged page may give any number. A whole file has higher ones than it has room for
+        # only after much was deleted from it.
+        return min(last, _MOST_DELETED * room)
+    return room

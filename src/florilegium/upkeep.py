@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
 from florilegium.cache_upkeep import CachePruning
 from florilegium.checks import Check, attempt, check_reranker, try_chat_model, try_encoder
 from florilegium.config import Config, Settings
+from florilegium.errors import StoreError
 from florilegium.gate_file import read_gate
 from florilegium.inspection import Finding, check_files, inspect
 from florilegium.locking import writers_lock
 from florilegium.parts import Parts
 from florilegium.pruning import prune_cache
-from florilegium.sqlite_file import is_read_only
 from florilegium.thresholds import Threshold, choose_threshold
 
 
@@ -45,7 +46,7 @@ def check_parts(
 
 def inspect_parts(parts: Parts, *, folder: Path, deep: bool) -> list[Finding]:
     """Return what `Library.inspect` does; `folder` is where the index is."""
-    if is_read_only(folder):  # then nobody writes to it
+    if not os.access(folder, os.W_OK):  # then the lock cannot be had
         return inspect(parts, folder, deep=deep)
     with writers_lock(folder, doing="florilegium doctor"):
         return inspect(parts, folder, deep=deep)
@@ -54,4 +55,10 @@ def inspect_parts(parts: Parts, *, folder: Path, deep: bool) -> list[Finding]:
 def prune(parts: Parts, *, folder: Path, other_encoders: bool, dry_run: bool) -> CachePruning:
     """Do what `Library.prune_cache` does; `folder` is where the index is."""
     with writers_lock(folder, doing="pruning the cache"):
+        if parts.is_building():
+            raise StoreError(
+                "A new index of this library was begun and not finished, so what it needs would be "
+                "taken for unused.",
+                hint="Run `florilegium ingest --rebuild`, then prune the cache.",
+            )
         return prune_cache(parts.index(), other_encoders=other_encoders, dry_run=dry_run)

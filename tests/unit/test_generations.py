@@ -77,3 +77,20 @@ def test_a_switch_that_cannot_be_written_changes_nothing(tmp_path: Path) -> None
     with pytest.raises(StoreError, match="cannot be put in use"):
         generations.switch(put(generations.next()))
     assert generations.current() == tmp_path / "index-1"
+
+
+def test_a_lost_pointer_is_not_taken_for_a_new_library(tmp_path: Path) -> None:
+    generations = Generations(tmp_path)
+    put(tmp_path / "index-1")
+    generations.switch(put(generations.next()))
+    generations.remove_old()
+    (tmp_path / CURRENT).unlink()
+
+    with pytest.raises(StoreError, match="it is gone") as caught:
+        generations.current()
+    assert "doctor --repair" in str(caught.value.hint)
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="cannot be made: No such file"):
+        Generations(tmp_path / "gone").make(tmp_path / "gone" / "index-1")

@@ -16,6 +16,7 @@ from florilegium.scan import Scan, Seen
 from florilegium.types import Source
 from tests.conftest import FAKES
 from tests.unit.index_state import state_of
+from tests.unit.test_migrations import FIXTURES, unpack
 
 ROOT = Path("library")
 
@@ -134,3 +135,30 @@ def test_a_new_library_of_an_empty_folder_is_refused_all_the_same(tmp_path: Path
         pytest.raises(SourceError, match="holds no picture or text"),
     ):
         library.ingest(allow_empty=True)
+
+
+def test_an_emptied_folder_keeps_its_index_whatever_else_is_wrong_in_it(
+    tiny_library: Library, tmp_path: Path
+) -> None:
+    for file in list(tiny_library.root.rglob("*")):
+        if file.suffix in (".png", ".md", ".txt"):
+            file.unlink()
+    (tiny_library.root / "outside.txt").symlink_to(tmp_path / "nowhere")
+
+    with pytest.raises(SourceError, match="the index was kept"):
+        tiny_library.ingest()
+    assert tiny_library.statistics().sources == 7
+
+    tiny_library.ingest(allow_empty=True)
+    assert tiny_library.statistics().sources == 0
+
+
+def test_files_of_an_index_that_is_too_old_are_counted_too(tmp_path: Path) -> None:
+    folder = unpack(FIXTURES / "schema-1-memory.zip", tmp_path)
+    (folder / "circle.png").unlink()
+
+    with (
+        Library.open(folder) as library,
+        pytest.raises(RemovalRefusedError, match="1 of 7"),
+    ):
+        library.ingest(confirm=lambda _: False)

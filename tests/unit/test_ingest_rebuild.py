@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from florilegium import Library
+from florilegium import Library, parts
 from florilegium.errors import IndexMismatchError, StoreError
 from florilegium.report import Progress
 from florilegium.retrieve import retrieve as real_retrieve
@@ -158,4 +158,29 @@ def test_an_error_of_an_index_that_is_still_there_is_raised(
     monkeypatch.setattr("florilegium.querying.retrieve", fail)
     with pytest.raises(StoreError, match="broken"):
         library.search("red square")
+    library.close()
+
+
+@pytest.mark.parametrize("name", ["Catalog", "open_store", "EmbeddingCache"])
+def test_a_search_that_opens_while_the_index_is_replaced_finds_what_is_in_the_new_one(
+    library: Library, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    wanted = paths(library.search("red square", modality="image"))
+    library.close()
+    real: Callable[..., Any] = getattr(parts, name)
+    calls = 0
+
+    def replaced_first(*arguments: Any, **options: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        if calls == 1:
+            with Library.open(library.root) as other:
+                other.ingest(rebuild=True)
+        return real(*arguments, **options)
+
+    monkeypatch.setattr(parts, name, replaced_first)
+
+    assert paths(library.search("red square", modality="image")) == wanted
+    library.ingest()
+    assert indexes(library) == ["index-2"]
     library.close()

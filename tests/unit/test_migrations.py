@@ -127,3 +127,14 @@ def test_a_new_catalog_has_the_present_schema(tmp_path: Path) -> None:
     connection = sqlite3.connect(tmp_path / "catalog.db")
     assert connection.execute("PRAGMA user_version").fetchone() == (SCHEMA_VERSION,)
     connection.close()
+
+
+def test_an_older_catalog_that_can_only_be_read_says_so(tmp_path: Path) -> None:
+    folder = unpack(FIXTURES / "schema-2-memory.zip", tmp_path)
+    file = folder / ".florilegium" / "catalog.db"
+    connection = sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True)
+
+    with pytest.raises(IndexOutdatedError, match="read-only") as caught:
+        migrate(connection, place=str(file))
+    assert "Copy the library" in str(caught.value.hint)
+    connection.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -299,3 +300,16 @@ def test_the_reranker_is_opened_once_and_closed_with_the_others(root: Path) -> N
     parts.close()
     assert reranker.closed
     assert parts.reranker() is not reranker
+
+
+def test_who_may_not_write_notices_a_change_by_the_file(
+    parts: Parts, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build(parts)
+    monkeypatch.setattr(parts_module, "is_read_only", lambda _: True)
+    parts.note_change()
+    assert not parts.is_stale()
+
+    os.utime(root / INDEX_FOLDER / "index-1" / "catalog.db", ns=(1, 1))
+
+    assert parts.is_stale()

@@ -18,6 +18,7 @@ from florilegium.types import Manifest, Space
 from tests.conftest import FAKES
 from tests.unit.caption_samples import Seeing, captions, ingest, make_folder
 from tests.unit.index_state import state_of
+from tests.unit.test_ingest_recovery import press_at
 
 
 def prune(library: Library, *, other_encoders: bool = False, dry_run: bool = False) -> CachePruning:
@@ -153,3 +154,14 @@ def test_there_are_no_numbers_without_a_cache(tmp_path: Path) -> None:
         read_cache_stats(tmp_path / "absent.db", manifest=Manifest(schema=1, spaces=()))
 
     assert not (tmp_path / "absent.db").exists()
+
+
+def test_nothing_is_pruned_while_a_new_index_is_half_built(tiny_library: Library) -> None:
+    tiny_library.ingest(rebuild=True, progress=press_at(2))
+
+    with pytest.raises(StoreError, match="begun and not finished") as caught:
+        tiny_library.prune_cache()
+    assert "--rebuild" in str(caught.value.hint)
+
+    tiny_library.ingest(rebuild=True)
+    assert tiny_library.prune_cache().embeddings == 0

@@ -21,6 +21,7 @@ from florilegium.types import Collection, Modality, Record
 from tests.conftest import FAKES
 from tests.unit.damage_samples import ON_CHROMA, Broken
 from tests.unit.index_state import state_of
+from tests.unit.test_ingest_recovery import press_at
 from tests.unit.test_locking import other_process
 
 
@@ -291,3 +292,15 @@ def test_a_check_says_that_another_process_writes(broken: Broken, library: Libra
     assert check.ok
     assert "testing" in check.message
     assert "again" in (check.hint or "")
+
+
+def test_ctrl_c_ends_a_repair_and_the_next_one_goes_on(broken: Broken, library: Library) -> None:
+    library.close()
+    shutil.rmtree(library.root / ".florilegium" / "index-1" / "store")
+
+    with pytest.raises(KeyboardInterrupt):
+        library.repair(progress=press_at(2))
+    report = library.repair()
+
+    assert (report.left, report.encoded) == ((), 0)
+    assert library.ingest().unchanged == report.ingest.seen

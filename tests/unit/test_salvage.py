@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 from florilegium import Library
 from florilegium.cache import CaptionRecord, EmbeddingCache
 from florilegium.errors import StoreError
-from florilegium.salvage import CopiedRecords, fill_cache, salvage_cache
+from florilegium.salvage import CopiedRecords, _rows, fill_cache, salvage_cache
 from florilegium.stores.exact import COPY_NAME, ExactRecords
 from florilegium.types import Collection, Modality, Record
 
@@ -100,3 +101,13 @@ def test_a_damaged_copy_of_records_is_an_error_of_ours(tmp_path: Path) -> None:
 
     with pytest.raises(StoreError, match="not a database"):
         CopiedRecords(tmp_path)
+
+
+def test_a_damaged_number_of_the_last_row_does_not_count_for_ever() -> None:
+    reader = sqlite3.connect(":memory:")
+    reader.execute("CREATE TABLE vectors (number INTEGER PRIMARY KEY, vector BLOB)")
+    rows = [(1, b"a"), (2, b"b"), (5_374_248_273_442_940_325, b"?")]
+    reader.executemany("INSERT INTO vectors VALUES (?, ?)", rows)
+
+    assert list(_rows(reader, "vectors", "number, vector")) == rows[:2]
+    reader.close()

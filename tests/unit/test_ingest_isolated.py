@@ -27,8 +27,9 @@ ISOLATED = FAKES | {"ingest.isolate": True}
 
 # A run in a process of its own, so that it can be killed; it prints whether it was interrupted.
 PROGRAM = """
-import sys
+import signal, sys
 from florilegium import Library
+signal.signal(signal.SIGINT, signal.default_int_handler)  # tests in the background ignore it
 with Library.open(sys.argv[1]) as library:
     print("begun", flush=True)
     print("interrupted" if library.ingest().interrupted else "done", flush=True)
@@ -206,7 +207,10 @@ def test_ctrl_c_ends_a_hanging_worker_and_leaves_the_index_in_order(
     run, worker = start_hanging()
     with run:
         run.send_signal(signal.SIGINT)
-        out, _ = run.communicate(timeout=30)
+        try:
+            out, _ = run.communicate(timeout=30)
+        finally:
+            run.kill()
 
     assert out.split() == ["begun", "interrupted"]
     assert run.returncode == 0

@@ -250,6 +250,15 @@ def test_an_exception_ends_the_threads_and_drops_what_was_not_begun(
     assert done == ["begun"]
 
 
+@pytest.fixture
+def _interruptible() -> Iterator[None]:
+    """Let Ctrl-C interrupt, which a process in the background ignores."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("_interruptible")
 def test_ctrl_c_ends_the_wait_for_a_result() -> None:
     main = threading.main_thread().ident
     assert main is not None
@@ -273,6 +282,7 @@ def test_ctrl_c_ends_the_wait_for_a_result() -> None:
         wait()
 
 
+@pytest.mark.usefixtures("_interruptible")
 def test_ctrl_c_while_a_thread_is_started_leaves_none_behind() -> None:
     main = threading.main_thread().ident
     assert main is not None

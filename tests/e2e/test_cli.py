@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -151,7 +152,13 @@ def test_ctrl_c_is_exit_code_130(
         Image.new("RGB", (600, 600), (number % 256, 0, 0)).save(folder / f"{number}.png")
     leader, follower = terminal
     process = subprocess.Popen(
-        [*COMMAND, "ingest"], cwd=folder, env=environment, stderr=follower, stdout=subprocess.PIPE
+        [*COMMAND, "ingest"],
+        cwd=folder,
+        env=environment,
+        stderr=follower,
+        stdout=subprocess.PIPE,
+        # Tests in the background ignore Ctrl-C, and what they start would, too.
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
     )
     os.close(follower)
     shown = _read_terminal(leader, until=b"/203")

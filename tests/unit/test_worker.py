@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import resource
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -24,15 +25,19 @@ from tests.unit.worker_samples import children
 Outcome = tuple[tuple[Item, ...], tuple[Description, ...], list[bytes], str]
 
 
-@pytest.fixture(scope="module")
-def isolated() -> Iterator[IsolatedJobs]:
-    jobs = IsolatedJobs(
+def open_isolated() -> IsolatedJobs:
+    """Return jobs for workers; none is started yet."""
+    return IsolatedJobs(
         ingest=IngestConfig(worker_megabytes=600, chunk_tokens=32),
         text_encoder=TextEncoderConfig(name="fake:32"),
         cache_folder=Path("unused"),
     )
-    yield jobs
-    jobs.close()
+
+
+@pytest.fixture(scope="module")
+def isolated() -> Iterator[IsolatedJobs]:
+    with closing(open_isolated()) as jobs:
+        yield jobs
 
 
 @pytest.fixture
@@ -96,16 +101,18 @@ def test_a_worker_reads_sidecars(isolated: IsolatedJobs, tmp_path: Path) -> None
 
 
 def test_a_worker_may_take_no_more_memory_than_it_was_told_and_leaves_no_core(
-    isolated: IsolatedJobs, tmp_path: Path
+    tmp_path: Path,
 ) -> None:
     (tmp_path / "a.txt").write_text("Words.", encoding="utf-8")
-    isolated.hash(tmp_path, "a.txt")
-    (pid,) = children()
+    before = children()  # of other tests, which may have servers running
+    with closing(open_isolated()) as jobs:
+        jobs.hash(tmp_path, "a.txt")
+        (pid,) = children() - before
 
-    assert resource.prlimit(pid, resource.RLIMIT_DATA)[0] == 600_000_000
-    assert resource.prlimit(pid, resource.RLIMIT_CORE) == (0, 0)
-    score = Path(f"/proc/{pid}/oom_score_adj").read_text(encoding="ascii")
-    assert int(score) >= 500
+        assert resource.prlimit(pid, resource.RLIMIT_DATA)[0] == 600_000_000
+        assert resource.prlimit(pid, resource.RLIMIT_CORE) == (0, 0)
+        score = Path(f"/proc/{pid}/oom_score_adj").read_text(encoding="ascii")
+        assert int(score) >= 500
 
 
 def test_memory_that_is_lacking_is_found_behind_other_errors() -> None:

@@ -36,7 +36,7 @@ from florilegium.worker_process import Lost, Reason, Reply, WorkerProcess
 _MILLION: Final = 1_000_000
 # An interpreter with all loaders and a tokenizer takes a fifth of this.
 _BASE_MEGABYTES: Final = 512
-# Measured: 27 for a WebP with transparency, a colour profile and a turn, and less for all others.
+# Enough for a WebP with transparency, a colour profile and a turn, which takes the most.
 _BYTES_PER_PIXEL: Final = 28
 _COPIES_OF_FILE: Final = 4
 _T = TypeVar("_T")

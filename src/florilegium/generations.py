@@ -5,12 +5,12 @@ The file `current` names the folder; replacing that file is the switch. Knows no
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 from pathlib import Path
 from typing import Final
 
+from florilegium.durable import replace_file
 from florilegium.errors import StoreError
 
 CATALOG: Final = "catalog.db"
@@ -68,14 +68,8 @@ class Generations:
 
     def switch(self, folder: Path) -> None:
         """Make the index in `folder` the one in use, at once and for good. Raises StoreError."""
-        partial = self._folder / f"{CURRENT}.partial"
         try:
-            with partial.open("w", encoding="utf-8") as stream:
-                stream.write(f"{folder.name}\n")
-                stream.flush()
-                os.fsync(stream.fileno())
-            partial.replace(self._folder / CURRENT)
-            _sync_folder(self._folder)
+            replace_file(self._folder / CURRENT, f"{folder.name}\n".encode())
         except OSError as error:
             raise StoreError(
                 f"The new index in {str(folder)!r} is built but cannot be put in use: "
@@ -117,12 +111,3 @@ class Generations:
             f"The file {str(self._folder / CURRENT)!r} does not name an index: {reason}.",
             hint="Run `florilegium doctor --repair`; nothing is encoded again.",
         )
-
-
-def _sync_folder(folder: Path) -> None:
-    # Without it the new name may be lost with the power, though the file was written.
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -7,12 +7,13 @@ power fails. A note beside them says how they were when all of them were on the 
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
+
+from florilegium.durable import replace_file, sync
 
 _NOTE: Final = "florilegium-graphs.json"
 _IDS: Final = "index_metadata.pickle"  # the last that is written of a graph
@@ -88,19 +89,4 @@ class GraphFiles:
         return found
 
     def _write(self, note: object) -> None:
-        partial = self._note.with_suffix(".partial")
-        with partial.open("w", encoding="utf-8") as stream:
-            json.dump(note, stream)
-            stream.flush()
-            os.fsync(stream.fileno())
-        partial.replace(self._note)
-        sync(self._folder)
-
-
-def sync(path: Path) -> None:
-    """Put a file, or the names in a folder, on the disk."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+        replace_file(self._note, json.dumps(note).encode())

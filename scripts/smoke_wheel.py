@@ -114,6 +114,8 @@ def use(python: Path, folder: Path) -> None:
     for name in ("lighthouse.md", "lighthouse.png"):
         _require(name in found, f"The search does not find {name!r}:\n{found}")
     check_answer(_run([command, "ask", QUESTION, "--json"], cwd=library, home=home))
+    refused = _run([command, "serve"], cwd=library, home=home, code=2)
+    _require("florilegium[server]" in refused, f"Serving names no extra:\n{refused}")
 
 
 def check_answer(text: str) -> None:
@@ -131,7 +133,7 @@ def _pip(python: str | Path, verb: str, *arguments: str | Path) -> None:
     subprocess.run([python, *quiet, *arguments], check=True)
 
 
-def _run(command: Sequence[str | Path], *, cwd: Path, home: Path) -> str:
+def _run(command: Sequence[str | Path], *, cwd: Path, home: Path, code: int = 0) -> str:
     # A home of its own: the settings and caches of whoever runs this must not help or harm.
     environment = {"HOME": str(home), "PATH": os.defpath}
     run = subprocess.run(
@@ -139,8 +141,9 @@ def _run(command: Sequence[str | Path], *, cwd: Path, home: Path) -> str:
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     shown = " ".join(str(part) for part in command)
-    _require(run.returncode == 0, f"{shown} ended with {run.returncode}:\n{run.stdout}{run.stderr}")
-    return run.stdout
+    told = f"{shown} ended with {run.returncode}:\n{run.stdout}{run.stderr}"
+    _require(run.returncode == code, told)
+    return run.stderr if code else run.stdout
 
 
 def _require(truth: bool, message: str) -> None:  # noqa: FBT001  # reads like an assertion

@@ -4,6 +4,7 @@ report of what was left out. Knows the public door of Florilegium, nothing behin
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -23,6 +24,10 @@ hypothesis.settings.register_profile("florilegium", deadline=None, print_blob=Tr
 hypothesis.settings.load_profile("florilegium")
 
 ROOT = Path(__file__).parents[1]
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+# Debian puts nginx where only root looks.
+NGINX = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
+CADDY = shutil.which("caddy")
 EVALUATION_DATA = ROOT.parent / "shared" / "data"
 
 LEFT_OUT = {
@@ -88,14 +93,27 @@ def tiny_folder(tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def ingested_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the tiny folder with its index, to be copied and never written to."""
+    from florilegium import Library
+
+    folder = tmp_path_factory.mktemp("ingested") / "tiny"
+    write_tiny_folder(folder)
+    with Library.create(folder, overrides=FAKES) as library:
+        library.ingest()
+    return folder
+
+
 @pytest.fixture
-def tiny_library(tiny_folder: Path) -> Iterator[Library]:
+def tiny_library(ingested_folder: Path, tiny_folder: Path) -> Iterator[Library]:
     """Return the ingested library of the tiny folder, with fakes for all that is heavy."""
     # Imported here, so that the tests of a single module do not wait for the whole of it.
     from florilegium import Library
 
-    with Library.create(tiny_folder, overrides=FAKES) as library:
-        library.ingest()
+    # Ingesting takes three times as long, and hundreds of tests want the same.
+    shutil.copytree(ingested_folder, tiny_folder, dirs_exist_ok=True)
+    with Library.open(tiny_folder, overrides=FAKES) as library:
         yield library
 
 
@@ -174,13 +192,29 @@ def pytest_deselected(items: Sequence[pytest.Item]) -> None:
         _deselected.update(markers or ["other"])
 
 
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Send the counts of a worker process of pytest-xdist to the process that reports."""
+    if sent := getattr(session.config, "workeroutput", None):
+        sent["left_out"] = dict(_deselected)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Take the counts of a worker process; each of them leaves out the same tests."""
+    global _deselected
+    _deselected |= Counter(getattr(node, "workeroutput", {}).get("left_out", {}))
+
+
 def pytest_report_header(config: pytest.Config) -> list[str]:
     """Say before the run which tests it leaves out, and what is absent."""
     expression = config.getoption("markexpr") or "all tests run"
     present = "present" if EVALUATION_DATA.is_dir() else "absent"
     place = EVALUATION_DATA.relative_to(ROOT.parent)
+    absent = "ABSENT, so tests of a server behind it are skipped (make proxies)"
     return [
         f"markers: {expression}",
+        f"Chromium: {CHROMIUM or 'ABSENT, so all tests of the web page are skipped'}",
+        f"nginx: {NGINX or absent}; Caddy: {CADDY or absent}",
         f"evaluation data, {place} beside the project: {present}; only `make bench` reads it",
     ]
 

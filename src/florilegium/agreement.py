@@ -10,6 +10,7 @@ from florilegium.catalog import Catalog
 from florilegium.errors import IndexMismatchError, IndexNotFoundError, IndexOutdatedError
 from florilegium.generations import STORE
 from florilegium.index import Index
+from florilegium.migrations import DUE, GUESSES
 from florilegium.types import Manifest
 
 
@@ -27,11 +28,26 @@ def check_manifest(catalog: Catalog, manifest: Manifest, *, root: Path, writing:
         catalog.set_fact("manifest", wanted)
     elif found is not None and found != wanted:
         raise _mismatch(found, wanted, root=root)
+    elif writing and catalog.fact(GUESSES) == DUE:
+        raise IndexOutdatedError(
+            f"The index of {str(root)!r} does not say how sure the labels of its pictures are.",
+            hint="Run `florilegium ingest`, which makes it anew; nothing is encoded again.",
+        )
     # An empty folder gets a catalog and no index: `loading` is noted when a run has begun.
     elif not writing and catalog.fact("loading") is None:
-        raise IndexNotFoundError(
-            f"Nothing was ingested in {str(root)!r} yet.", hint="Run `florilegium ingest`."
+        raise nothing_ingested(root)
+
+
+def nothing_ingested(root: Path) -> IndexNotFoundError:
+    """Return the error of a library that has no index, or whose folder is gone."""
+    if not root.is_dir():
+        return IndexNotFoundError(
+            f"The folder {str(root)!r} is gone.",
+            hint="Put it back where it was, or look for the disk that it is on.",
         )
+    return IndexNotFoundError(
+        f"Nothing was ingested in {str(root)!r} yet.", hint="Run `florilegium ingest`."
+    )
 
 
 def check_store(catalog: Catalog, wanted: str, *, folder: Path, root: Path, writing: bool) -> None:

@@ -5,12 +5,20 @@ Knows items and hits; nothing of files, models or databases.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 from PIL import Image
 
-from florilegium.types import Hit, Span
+from florilegium.errors import InvalidQueryError
+from florilegium.types import FinishReason, Hit, Span, TokenUsage
+
+HIGHEST_TEMPERATURE: Final = 2.0
+MOST_STOPS: Final = 4
+LONGEST_STOP: Final = 200
+SEEDS: Final = 2**31
+"""Seeds are below this: chat models keep them in 32 bits, and the highest means none to some."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +39,9 @@ class Citation:
 class Candidate:
     """A name for what the user's picture may show.
 
-    `share` in [0, 1] is that of the nearest pictures' votes; `path` is the text that tells of it.
+    `share` in [0, 1] is its part of the nearest pictures' votes; those of all candidates for one
+    picture add up to at most 1, less where pictures without a name voted. `path` is the text that
+    tells of it.
     """
 
     name: str
@@ -82,6 +92,51 @@ class Turn:
     identification: Identification | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnswerOptions:
+    """How the chat model writes one answer; what is None is as the settings have it.
+
+    `max_tokens` is at least 1, and makes an answer shorter than `chat.max_tokens`, never longer.
+    `temperature` is in [0, 2]. Above 0, `top_p` in [0, 1] leaves only the likeliest tokens that
+    have this share together to chance, and `seed` in [0, 2**31) makes a reply come out the same
+    again, as far as the chat model keeps to it. `stop` is a text of 1 to 200 characters, or up to 4
+    of them: the chat model is stopped before the first that it writes.
+
+    Raises:
+        InvalidQueryError: A value is out of its range.
+    """
+
+    max_tokens: int | None = None
+    temperature: float | None = None
+    top_p: float | None = None
+    seed: int | None = None
+    stop: str | Sequence[str] = ()
+
+    def __post_init__(self) -> None:
+        if self.max_tokens is not None and self.max_tokens < 1:
+            raise _out_of_range("max_tokens", self.max_tokens, "at least 1")
+        if self.temperature is not None and not 0 <= self.temperature <= HIGHEST_TEMPERATURE:
+            raise _out_of_range("temperature", self.temperature, f"0 to {HIGHEST_TEMPERATURE:g}")
+        if self.top_p is not None and not 0 <= self.top_p <= 1:
+            raise _out_of_range("top_p", self.top_p, "0 to 1")
+        if self.seed is not None and not 0 <= self.seed < SEEDS:
+            raise _out_of_range("seed", self.seed, f"0 to {SEEDS - 1}")
+        stop = (self.stop,) if isinstance(self.stop, str) else tuple(self.stop)
+        object.__setattr__(self, "stop", stop)
+        if len(stop) > MOST_STOPS:
+            raise _out_of_range("stop", stop, f"up to {MOST_STOPS} texts")
+        for text in stop:
+            if not 1 <= len(text) <= LONGEST_STOP:
+                raise _out_of_range("stop", text, f"texts of 1 to {LONGEST_STOP} characters")
+
+
+def _out_of_range(name: str, value: object, wanted: str) -> InvalidQueryError:
+    return InvalidQueryError(
+        f"The option {name} of a question is {value!r}, which is out of range.",
+        hint=f"Give {wanted}, or leave it out.",
+    )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Answer:
     """The reply to a question.
@@ -90,7 +145,9 @@ class Answer:
     `reasons` weigh the evidence; `notes` say what else there is to know: what was left out of the
     prompt, which citations were taken out. `searched` is what was searched for, `model` the id of
     the chat model whose words these are, and `failure` why it is not the configured one, or why
-    the text ends early.
+    the text ends early. `finish_reason` is why the chat model stopped, None if none spoke; `usage`
+    is what it counted for the reply that became the text, None where it does not count. `ignored`
+    names the options of the question that had no effect: all of them if none spoke.
     """
 
     text: str
@@ -105,6 +162,9 @@ class Answer:
     model: str = ""
     identification: Identification | None = None
     failure: Failure | None = None
+    finish_reason: FinishReason | None = None
+    usage: TokenUsage | None = None
+    ignored: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

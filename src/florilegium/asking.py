@@ -9,16 +9,18 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from florilegium import identify, questions, standalone
-from florilegium.answers import Candidate, Identification, Turn
+from florilegium.answers import AnswerOptions, Candidate, Identification, Turn
+from florilegium.config import ChatConfig
 from florilegium.errors import ChatError, ChatTimeoutError, ChatUnavailableError
 from florilegium.evidence import Evidence
 from florilegium.lexical import content_tokens
 from florilegium.protocols import ChatModel
 from florilegium.streams import closing_stream
 from florilegium.thinking import without_thoughts
+from florilegium.tracing import note, traced
 from florilegium.types import ChatModelInfo, ChatOptions, Hit, Message, Picture
 
 logger = logging.getLogger(__name__)
@@ -91,6 +93,7 @@ class ShortReplies:
             self._note(error)
             return None
 
+    @traced("short reply")
     def ask(self, messages: Sequence[Message], *, longest: int) -> str | None:
         """Return the reply, or None if the chat model failed.
 
@@ -99,6 +102,7 @@ class ShortReplies:
         info = self.info()
         if info is None:
             return None
+        note(model=info.id)
         options = ChatOptions(max_tokens=self._max_tokens, temperature=0.0)
         courtesy = self._going_first() if info.in_process else nullcontext()
         reply = ""
@@ -121,6 +125,38 @@ class ShortReplies:
             self.failure = error
 
 
+def settle_options(options: AnswerOptions, config: ChatConfig) -> ChatOptions:
+    """Return how the chat model is to reply: as the settings say, and within them as was asked."""
+    return ChatOptions(
+        max_tokens=min(options.max_tokens or config.max_tokens, config.max_tokens),
+        temperature=config.temperature if options.temperature is None else options.temperature,
+        top_p=options.top_p,
+        seed=options.seed,
+    )
+
+
+def without_effect(
+    options: AnswerOptions, *, config: ChatConfig, info: ChatModelInfo | None
+) -> tuple[str, ...]:
+    """Return the names of the options that changed nothing about an answer.
+
+    Args:
+        options: What was asked for.
+        config: What the settings allow.
+        info: The chat model that wrote the answer; None if none spoke.
+    """
+    given = [one.name for one in fields(options) if getattr(options, one.name) != one.default]
+    if info is None:
+        return tuple(given)
+    ignored = set() if info.generative else {"temperature"}
+    # One that quotes, or is at temperature 0, leaves nothing to chance.
+    if ignored or settle_options(options, config).temperature == 0:
+        ignored |= {"top_p", "seed"}
+    if options.max_tokens is not None and options.max_tokens > config.max_tokens:
+        ignored.add("max_tokens")
+    return tuple(name for name in given if name in ignored)
+
+
 def image_in_play(image: Picture | None, history: Sequence[Turn]) -> Picture | None:
     """Return the picture that a question may be about: its own, or the last of earlier turns."""
     if image is not None:
@@ -131,6 +167,7 @@ def image_in_play(image: Picture | None, history: Sequence[Turn]) -> Picture | N
     return Picture(image=turn.image, content_hash=turn.image_hash)
 
 
+@traced("understand")
 def want(
     question: str, *, image: Picture | None, history: Sequence[Turn], replies: ShortReplies
 ) -> Wanted:
@@ -155,6 +192,7 @@ def want(
     return Wanted(text=rewritten or by_wording, picture=earlier, about_picture=earlier is not None)
 
 
+@traced("identify")
 def identify_picture(
     found: Found, wanted: Wanted, *, is_new: bool, history: Sequence[Turn], replies: ShortReplies
 ) -> Identification | None:

@@ -7,6 +7,7 @@ while a library grows and needs no place of its own. Reads the catalog and the s
 from __future__ import annotations
 
 from dataclasses import dataclass
+from threading import RLock
 from typing import Final
 
 import numpy as np
@@ -47,28 +48,31 @@ class Backgrounds:
     def __init__(self, *, catalog: Catalog, store: VectorStore) -> None:
         self._catalog = catalog
         self._store = store
+        self._lock = RLock()  # what one thread reads, the others wait for
         self._samples: dict[Collection, Sample] = {}
         self._priors: dict[tuple[Collection, Collection], Prior] = {}
 
     def sample(self, collection: Collection) -> Sample:
         """Return the sample of a collection; it is empty if the collection is."""
-        if collection not in self._samples:
-            self._samples[collection] = self._read(collection)
-        return self._samples[collection]
+        with self._lock:
+            if collection not in self._samples:
+                self._samples[collection] = self._read(collection)
+            return self._samples[collection]
 
     def across(self, collection: Collection, other: Collection) -> Prior:
         """Return what is to be expected of cosines between two collections of one space.
 
         All pairs of the two samples are compared: nearly none of them belong together.
         """
-        if (collection, other) not in self._priors:
-            one, two = self.sample(collection).embeddings, self.sample(other).embeddings
-            prior = UNKNOWN
-            if len(one) and len(two):
-                cosines = one @ two.T
-                prior = Prior(mean=float(cosines.mean()), deviation=float(cosines.std()))
-            self._priors[collection, other] = prior
-        return self._priors[collection, other]
+        with self._lock:
+            if (collection, other) not in self._priors:
+                one, two = self.sample(collection).embeddings, self.sample(other).embeddings
+                prior = UNKNOWN
+                if len(one) and len(two):
+                    cosines = one @ two.T
+                    prior = Prior(mean=float(cosines.mean()), deviation=float(cosines.std()))
+                self._priors[collection, other] = prior
+            return self._priors[collection, other]
 
     def describe(self, collection: Collection) -> dict[str, float]:
         """Return of a sample how many items it has, and how alike they are: mean and deviation."""

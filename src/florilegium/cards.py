@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import PurePosixPath
 from typing import Final
 
@@ -17,13 +17,16 @@ from florilegium.fields import CARD_FIELDS, fold
 _NAMELESS: Final = (
     "img imgp image images pic pics picture pictures photo photos dsc dscn dscf dcim pxl "
     "mvimg pano vid mov gopr sam hpim cimg kodak wp mp scan screenshot snapshot untitled "
-    "unnamed download copy edited thumb thumbnail jpg jpeg png gif webp bmp tif tiff"
+    "unnamed download copy edited thumb thumbnail jpg jpeg png gif webp bmp tif tiff "
+    "mmexport wx 图片 照片 相片 图像 微信图片 微信截图 qq图片 qq截图 截图 截屏 屏幕截图 屏幕快照 "
+    "扫描 扫描件 未命名 未标题 无标题 副本 下载 缩略图 圖片 截圖 螢幕截圖 掃描 下載 縮圖"
 )
 _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z][a-z])")
 _PROGRAM = re.compile(r"whatsapp|\bat(?=\W+\d)", re.IGNORECASE)
-_NUMBERED_WORD = re.compile(r"([^\W\d_]{3,})\d+")
+_NUMBERED_WORD = re.compile(r"([^\W\d_]{3,}|[\u4e00-\u9fff]+)\d+")
 # Not \w+, which would tear words of Indian scripts apart at their vowel signs.
 _WORD = re.compile(r"[^\s!-&(-/:-@\[-`{-~–—·，。、；：（）【】《》]+")
+_NUMBER = re.compile(r"\d{1,8}")
 _NUMBERING = re.compile(r"\d+(?:x\d+)?|.*\d{4}.*|(?=.*\d)[0-9a-f]{4,}", re.IGNORECASE)
 
 
@@ -47,6 +50,32 @@ def title_words(path: str) -> str:
     return " ".join(_words(stem)) or stem
 
 
+def shown_title(path: str) -> str:
+    """Return what a file without a title of its own is called where people see it.
+
+    Those are the words of its stem with their numbers, so `inv-1001.jpg` and `inv-1002.jpg` are
+    told apart. What a camera called it, numbers included, is left out beside other words.
+    """
+    stem = unicodedata.normalize("NFC", PurePosixPath(path).stem)
+    shown: list[str] = []
+    from_camera = False
+    for word, bare in _tokens(stem):
+        is_number = bool(_NUMBERING.fullmatch(bare))
+        if not is_number:
+            from_camera = bare.casefold() in _NAMELESS.split()
+        if not from_camera and (not is_number or _NUMBER.fullmatch(word)):
+            shown.append(word)
+    return " ".join(shown) if _words(stem) else stem
+
+
+def name_of_text(title: str, path: str) -> str:
+    """Return what a text is about by its title: without the numbers, if that is its file's name.
+
+    Texts on one kind, `rose_001.txt` to `rose_099.txt`, thus have one name.
+    """
+    return title_words(path) if title == shown_title(path) else title
+
+
 def picture_name(path: str) -> str:
     """Return what a picture's path calls it: the words of its stem, or of its nearest folder.
 
@@ -60,15 +89,21 @@ def picture_name(path: str) -> str:
 
 
 def _words(name: str) -> list[str]:
+    return [
+        bare
+        for _, bare in _tokens(name)
+        if bare.casefold() not in _NAMELESS.split() and not _NUMBERING.fullmatch(bare)
+    ]
+
+
+def _tokens(name: str) -> Iterator[tuple[str, str]]:
+    """Yield the words of a name, and each without the number that it ends in."""
     plain = _PROGRAM.sub(" ", unicodedata.normalize("NFC", name).replace("_", " "))
-    words = []
     for token in _WORD.findall(_CAMEL.sub(" ", plain)):
         word = token.strip("'")
         numbered = _NUMBERED_WORD.fullmatch(word)
-        bare = numbered.group(1) if numbered else word
-        if bare and bare.casefold() not in _NAMELESS.split() and not _NUMBERING.fullmatch(bare):
-            words.append(bare)
-    return words
+        if word:
+            yield word, numbered.group(1) if numbered else word
 
 
 def card_text(path: str, caption: str, labels: str) -> str:

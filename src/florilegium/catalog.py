@@ -13,17 +13,18 @@ from collections.abc import Iterable, Iterator, Sequence, Set
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from florilegium import field_rows, word_index
-from florilegium.entries import INSERT_RECORD, SCHEMA, Card, Entry, forget, insert
+from florilegium.entries import INSERT_RECORD, SCHEMA, Card, Entry, forget, insert, read_details
 from florilegium.errors import IndexMismatchError, ItemNotFoundError, StoreError
+from florilegium.facets import Facets, read_facets
 from florilegium.filters import Filter
 from florilegium.matching import matching_statement
 from florilegium.migrations import SCHEMA_VERSION, migrate
 from florilegium.report import FailedFile
 from florilegium.sqlite_file import open_sqlite
-from florilegium.types import Collection, Item, Link, Modality, Part, Reference, Source, Span
+from florilegium.types import Collection, Item, Link, Modality, Part, Source
 
 _ITEM = (
     "i.id, i.path, i.ordinal, i.modality, i.title, i.text, i.details,"
@@ -74,12 +75,10 @@ class Catalog:
 
     def set_failures(self, failures: Iterable[FailedFile]) -> None:
         """Replace the list of files that failed."""
+        rows = [(f.path, f.code, f.message, f.hint) for f in failures]
         with self._change() as connection:
             connection.execute("DELETE FROM failures")
-            connection.executemany(
-                "INSERT INTO failures VALUES (?, ?, ?, ?)",
-                [(f.path, f.code, f.message, f.hint) for f in failures],
-            )
+            connection.executemany("INSERT INTO failures VALUES (?, ?, ?, ?)", rows)
 
     def touch(self, sources: Iterable[Source]) -> None:
         """Note new sizes and times of files whose content is the same."""
@@ -133,8 +132,8 @@ class Catalog:
             for card in cards:
                 item = card.item
                 connection.execute("UPDATE items SET text=? WHERE id=?", (item.text, item.id))
-                row = connection.execute("SELECT number FROM items WHERE id=?", (item.id,))
-                number = row.fetchone()[0]
+                sql = "SELECT number FROM items WHERE id=?"
+                [number] = connection.execute(sql, (item.id,)).fetchone()
                 field_rows.set_machine_caption(connection, number, item)
                 word_index.remove(connection, number)
                 word_index.add(connection, number, item.modality, card.caption, card.labels)
@@ -246,8 +245,8 @@ class Catalog:
             yield from ((self._item(row), row[-1]) for row in rows)
             last = rows[-1][1], rows[-1][2]
 
-    def count(self, modality: Modality) -> int:
-        """Return how many items of a modality there are."""
+    def count(self, what: Modality | Literal["source"]) -> int:
+        """Return how many items of a modality there are, or how many sources."""
         with self._lock:
             # Asked for several times a search. What others write changes the first number, what
             # this connection writes the second.
@@ -255,7 +254,7 @@ class Catalog:
             if version != self._counted:
                 self._counts = dict(self._rows(field_rows.COUNTS))
                 self._counted = version
-            return int(self._counts.get(modality, 0))
+            return int(self._counts.get(what, 0))
 
     def twins(self, content_hash: str) -> set[str]:
         """Return the ids of the items whose file has exactly this content."""
@@ -268,6 +267,13 @@ class Catalog:
         sql, values = matching_statement(wanted, modality, folders=folders)
         return set(json.loads(self._rows(sql, values)[0][0]))
 
+    def facets(self, *, most: int) -> Facets:
+        """Return what filters can choose from; other threads may use the catalog meanwhile."""
+        try:
+            return read_facets(self._file, most=most)
+        except sqlite3.Error as error:
+            raise self._failed(error) from error
+
     def missing_targets(self) -> list[tuple[str, int, str]]:
         """Return for each file that describes others how many of them are not here, and one."""
         return [(path, count, one) for path, count, one in self._rows(field_rows.MISSING)]
@@ -276,12 +282,10 @@ class Catalog:
 
     def set_links(self, links: Iterable[Link]) -> None:
         """Replace all links."""
+        rows = [(link.path, link.other, link.kind, link.words) for link in links]
         with self._change() as connection:
             connection.execute("DELETE FROM links")
-            connection.executemany(
-                "REPLACE INTO links VALUES (?, ?, ?, ?)",
-                [(link.path, link.other, link.kind, link.words) for link in links],
-            )
+            connection.executemany("REPLACE INTO links VALUES (?, ?, ?, ?)", rows)
 
     def links(self, paths: Sequence[str]) -> list[Link]:
         """Return the links that begin at these files."""
@@ -333,30 +337,23 @@ class Catalog:
     # -- rows --
 
     def _source(self, row: Sequence[Any]) -> Source:
-        path, size, modified_ns, content_hash = row
+        path, size, ns, content_hash = row
         return Source(
-            root=self._root,
-            path=path,
-            size=size,
-            modified_ns=modified_ns,
-            content_hash=content_hash,
+            root=self._root, path=path, size=size, modified_ns=ns, content_hash=content_hash
         )
 
     def _item(self, row: Sequence[Any]) -> Item:
-        id_, path, ordinal, modality, title, text, details, fields, *stat = row[:11]
-        more = json.loads(details)
+        id_, path, ordinal, modality, title, text, details, said, *stat = row[:11]
+        fields = sorted({(name, value) for name, value in json.loads(said)})
         return Item(
             id=id_,
             source=self._source((path, *stat)),
             modality=Modality(modality),
             ordinal=ordinal,
-            title=title,
+            title=field_rows.given_title(fields) or title,
             text=text,
-            span=Span(start=more["span"][0], end=more["span"][1]) if more["span"] else None,
-            width=more["size"][0],
-            height=more["size"][1],
-            references=tuple(Reference(target=t, words=w) for t, w in more["references"]),
-            fields=tuple(sorted({(name, value) for name, value in json.loads(fields)})),
+            fields=tuple(fields),
+            **read_details(details),
         )
 
     def _rows(self, sql: str, values: Sequence[Any] = ()) -> list[Any]:

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from PIL import Image
 
 from florilegium import prompt
 from florilegium.answers import (
     Answer,
+    AnswerOptions,
     Event,
     Failed,
     Failure,
@@ -31,7 +32,9 @@ from florilegium.asking import (
     describe_identity,
     identify_picture,
     image_in_play,
+    settle_options,
     want,
+    without_effect,
 )
 from florilegium.citations import CitationParser, cite, strip_citations
 from florilegium.config import ChatConfig
@@ -44,10 +47,12 @@ from florilegium.errors import (
 )
 from florilegium.lexical import content_tokens
 from florilegium.protocols import ChatModel
+from florilegium.stop_sequences import until_stop
 from florilegium.streams import closing_stream
 from florilegium.support import SupportMarker
 from florilegium.thinking import without_thoughts
-from florilegium.types import ChatModelInfo, ChatOptions, Delta, FinishReason, Item, Picture
+from florilegium.tracing import note, span, traced, traced_stream
+from florilegium.types import ChatModelInfo, Delta, FinishReason, Item, Picture, TokenUsage
 
 _SHRINK = (1.0, 0.6, 0.35)  # shares of the budget that are tried when a context turns out smaller
 
@@ -63,6 +68,7 @@ class Tools:
         going_first: Makes others who compute here pause while a model in process speaks.
         open_image: Returns the picture of an item, or raises SourceError.
         config: How many sources and pictures the model gets, which confidence is enough, …
+        options: How the answer itself is to be written, where that differs from the settings.
     """
 
     search: Callable[[Wanted], Found]
@@ -71,6 +77,7 @@ class Tools:
     config: ChatConfig
     fallback: Callable[[], ChatModel] | None = None
     going_first: Callable[[], AbstractContextManager[None]] = nullcontext
+    options: AnswerOptions = field(default_factory=AnswerOptions)
 
 
 def check_question(question: str, *, has_image: bool) -> None:
@@ -146,7 +153,7 @@ def _events(asking: _Asking, tools: Tools) -> Iterator[Event]:
     asking = replace(asking, wanted=wanted)
     found = _search(wanted, tools)
     if not found.hits or found.evidence.confidence < tools.config.min_confidence:
-        yield from _refuse(asking, found, problem=replies.problem)
+        yield from _refuse(asking, found, tools, problem=replies.problem)
         return
     identification = identify_picture(
         found,
@@ -184,12 +191,14 @@ def _read_about(asking: _Asking, found: Found, tools: Tools) -> Found:
     return replace(again, evidence=found.evidence) if again.hits else found
 
 
-def _refuse(asking: _Asking, found: Found, *, problem: str | None) -> Iterator[Event]:
+def _refuse(asking: _Asking, found: Found, tools: Tools, *, problem: str | None) -> Iterator[Event]:
     yield asking.retrieved(found)
     text = prompt.refusal(asking.question)
     yield Token(text=text)
     notes = () if problem is None else (problem,)
-    yield _finished(asking, found, text, refused=True, notes=notes)
+    answer = _finished(asking, found, text, refused=True, notes=notes)
+    ignored = without_effect(tools.options, config=tools.config, info=None)
+    yield Finished(answer=replace(answer, ignored=ignored))
 
 
 def _answer(
@@ -208,9 +217,19 @@ def _answer(
         yield Failed(failure=failure)
     text = reply.text
     refused = prompt.is_refusal(strip_citations(text))
-    notes = tuple(reply.notes(refused=refused, config=tools.config))
-    model = tools.chat_model.info.id
-    yield _finished(asking, found, text, refused=refused, notes=notes, model=model, failure=failure)
+    notes = tuple(reply.notes(refused=refused))
+    info = tools.chat_model.info
+    answer = _finished(
+        asking, found, text, refused=refused, notes=notes, model=info.id, failure=failure
+    )
+    yield Finished(
+        answer=replace(
+            answer,
+            finish_reason=reply.finish_reason,
+            usage=reply.usage,
+            ignored=without_effect(tools.options, config=tools.config, info=info),
+        )
+    )
 
 
 def _fall_back(asking: _Asking, found: Found, error: ChatError, tools: Tools) -> Iterator[Event]:
@@ -223,20 +242,21 @@ def _fall_back(asking: _Asking, found: Found, error: ChatError, tools: Tools) ->
     yield from _answer(asking, found, standing_in, failure=failure)
 
 
+@traced_stream("speak")
 def _speak(asking: _Asking, found: Found, tools: Tools, reply: _Reply) -> Iterator[Event]:
     """Yield the tokens of the reply; ask for less when the context turns out too small."""
     info = tools.chat_model.info
-    config = tools.config
-    options = ChatOptions(max_tokens=config.max_tokens, temperature=config.temperature)
-    budget = None if info.context_tokens is None else info.context_tokens - config.max_tokens
+    note(model=info.id, sources=len(found.hits))
+    options = settle_options(tools.options, tools.config)
+    budget = None if info.context_tokens is None else info.context_tokens - options.max_tokens
     for share in _SHRINK:
         sent = _prompt(asking, found, info, tools, None if budget is None else int(budget * share))
-        reply.begin(sent)
+        reply.begin(sent, max_tokens=options.max_tokens)
         try:
             stream = tools.chat_model.stream(sent.messages, options=options)
             courtesy = tools.going_first() if info.in_process else nullcontext()
             with courtesy, closing_stream(stream) as deltas:
-                for delta in without_thoughts(deltas):
+                for delta in until_stop(without_thoughts(deltas), tools.options.stop):
                     if text := reply.feed(delta):
                         yield Token(text=text)
             break
@@ -254,6 +274,7 @@ def _speak(asking: _Asking, found: Found, tools: Tools, reply: _Reply) -> Iterat
         )
 
 
+@traced("prompt")
 def _prompt(
     asking: _Asking, found: Found, info: ChatModelInfo, tools: Tools, budget: int | None
 ) -> prompt.Prompt:
@@ -288,6 +309,8 @@ class _Reply:
     def __init__(self, *, known: str) -> None:
         self._known = known
         self._reason: FinishReason | None = None
+        self._usage: TokenUsage | None = None
+        self._max_tokens = 0
         self._left_out: tuple[str, ...] = ()
         self._parser = CitationParser(count=0)
         self._marker = SupportMarker(known=known, hits=())
@@ -297,19 +320,29 @@ class _Reply:
     def text(self) -> str:
         return "".join(self._spoken)
 
-    def begin(self, sent: prompt.Prompt) -> None:
+    @property
+    def finish_reason(self) -> FinishReason | None:
+        return self._reason
+
+    @property
+    def usage(self) -> TokenUsage | None:
+        return self._usage
+
+    def begin(self, sent: prompt.Prompt, *, max_tokens: int) -> None:
+        self._max_tokens = max_tokens
         self._left_out = sent.left_out
         self._parser = CitationParser(count=len(sent.hits))
         self._marker = SupportMarker(known=self._known, hits=sent.hits)
 
     def feed(self, delta: Delta) -> str:
         self._reason = delta.finish_reason or self._reason
+        self._usage = delta.usage or self._usage
         return self._keep(self._marker.feed(self._parser.feed(delta.text)))
 
     def finish(self) -> str:
         return self._keep(self._marker.feed(self._parser.finish()) + self._marker.finish())
 
-    def notes(self, *, refused: bool, config: ChatConfig) -> Iterator[str]:
+    def notes(self, *, refused: bool) -> Iterator[str]:
         yield from self._left_out
         if self._parser.removed:
             yield f"Citations of sources that do not exist were taken out: {self._parser.removed}."
@@ -318,7 +351,7 @@ class _Reply:
         if self._reason == "cancelled":
             yield "The reply was stopped before its end."
         if self._reason == "length":
-            yield f"The reply reached its limit of {config.max_tokens} tokens."
+            yield f"The reply reached its limit of {self._max_tokens} tokens."
         if not refused and not self._parser.numbers:
             yield "The reply cites no source."
 
@@ -337,10 +370,13 @@ def _finished(
     notes: tuple[str, ...] = (),
     model: str = "",
     failure: Failure | None = None,
-) -> Finished:
-    answer = Answer(
+) -> Answer:
+    with span("citations"):
+        citations = () if refused else cite(text, found.hits)
+    note(refused=refused, citations=len(citations), confidence=found.evidence.confidence)
+    return Answer(
         text=text,
-        citations=() if refused else cite(text, found.hits),
+        citations=citations,
         refused=refused,
         confidence=found.evidence.confidence,
         history=asking.then(text),
@@ -352,7 +388,6 @@ def _finished(
         identification=asking.identification,
         failure=failure,
     )
-    return Finished(answer=answer)
 
 
 def _failure(error: ChatError, config: ChatConfig) -> Failure:

@@ -5,12 +5,11 @@ Knows no other part of Florilegium but the errors, and nothing of what the setti
 
 from __future__ import annotations
 
-import json
 import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal, get_origin
 
 import platformdirs
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
@@ -21,23 +20,23 @@ from florilegium.config_sections import (
     KeyedSection,
     RerankConfig,
     Section,
+    ServerConfig,
 )
 from florilegium.errors import ConfigError
 from florilegium.profiles import PROFILES, ProfileName
+from florilegium.redaction import hide_secrets, show_address
+from florilegium.setting_values import A_LIST, read_value
 
 INDEX_FOLDER = ".florilegium"
 CONFIG_NAME = "florilegium.toml"
 ENVIRONMENT_PREFIX = "FLORILEGIUM_"
 
 # Settings into which a key may be put by mistake: what they hold is never repeated.
-_KEYED_SECTIONS = ("chat", "rerank")
+_KEYED_SECTIONS = ("chat", "rerank", "server")
+_ADDRESSES = ("chat.base_url", "rerank.base_url", "server.traces")
 _MAY_HOLD_SECRETS = {
-    f"{section}.{key}": what
-    for section in _KEYED_SECTIONS
-    for key, what in (
-        ("api_key_env", "the name of an environment variable"),
-        ("base_url", "an address without blanks, user name and password"),
-    )
+    **{f"{name}.api_key_env": "the name of an environment variable" for name in _KEYED_SECTIONS},
+    **dict.fromkeys(_ADDRESSES, "an address without blanks, user name and password"),
 }
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 
@@ -162,6 +161,14 @@ class Config(Section):
     retrieval: RetrievalConfig = RetrievalConfig()
     rerank: RerankConfig = RerankConfig()
     chat: ChatConfig = ChatConfig()
+    server: ServerConfig = ServerConfig()
+
+
+_SECTIONS: Final[dict[str, type[Section]]] = {
+    name: field.annotation
+    for name, field in Config.model_fields.items()
+    if isinstance(field.annotation, type) and issubclass(field.annotation, Section)
+}
 
 
 class Settings(BaseModel):
@@ -214,19 +221,32 @@ def load_settings(
     return Settings(config=_with_secrets(config, variables, origins), origins=origins)
 
 
-def write_settings(file: Path, values: Mapping[str, object]) -> None:
-    """Write dotted keys and values as a settings file. Raises OSError."""
-    lines = ["# Settings of this library; `florilegium config show` lists all of them."]
-    top = {key: value for key, value in values.items() if "." not in key}
-    lines += [f"{key} = {_toml_value(value)}" for key, value in top.items()]
-    sections: dict[str, list[str]] = {}
-    for key, value in values.items():
-        if "." in key:
-            section, _, name = key.partition(".")
-            sections.setdefault(section, []).append(f"{name} = {_toml_value(value)}")
-    for section, rows in sections.items():
-        lines += ["", f"[{section}]", *rows]
-    file.write_text("\n".join(lines) + "\n", encoding="utf-8")
+def read_setting(key: str, text: str) -> object:
+    """Return a value as variables and flags have it: `a,b` and `["a", "b"]` are lists.
+
+    Raises:
+        ConfigError: It looks like TOML, which it is not.
+    """
+    section, _, name = key.partition(".")
+    fields = _SECTIONS[section].model_fields if section in _SECTIONS else {}
+    is_list = name in fields and get_origin(fields[name].annotation) is tuple
+    return read_value(text, key=key, is_list=is_list)
+
+
+def dump_shown(config: Config) -> dict[str, Any]:
+    """Return the sections as JSON, with addresses without what may be secret in them."""
+    tree = config.model_dump(mode="json")
+    return {section: _shown(section, value) for section, value in tree.items()}
+
+
+def _shown(key: str, value: object) -> object:
+    if isinstance(value, Mapping):
+        return {name: _shown(f"{key}.{name}", one) for name, one in value.items()}
+    if isinstance(value, list):
+        return [_shown(key, one) for one in value]
+    if not isinstance(value, str):
+        return value
+    return show_address(value) if key in _ADDRESSES else hide_secrets(value)
 
 
 def models_folder() -> Path:
@@ -264,6 +284,8 @@ def _with_secrets(
 ) -> Config:
     for name in _KEYED_SECTIONS:
         section: KeyedSection = getattr(config, name)
+        if name == "server" and section.api_key_env not in variables:
+            continue  # only who serves needs it, and says so
         if variable := section.api_key_env:
             key = _read_key(variable, variables, setting=f"{name}.api_key_env", origins=origins)
             config = config.model_copy(update={name: section.with_api_key(key)})
@@ -293,16 +315,16 @@ def _flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
-def _from_environment(variables: Mapping[str, str]) -> dict[str, str]:
+def _from_environment(variables: Mapping[str, str]) -> dict[str, object]:
     # Only names with a section separator, or of a top-level key, are settings: other variables
     # with our prefix (test switches, say) are not ours to refuse.
-    found: dict[str, str] = {}
+    found: dict[str, object] = {}
     for name, value in variables.items():
         if not name.startswith(ENVIRONMENT_PREFIX):
             continue
         key = name.removeprefix(ENVIRONMENT_PREFIX).lower().replace("__", ".")
         if "." in key or key == "profile":
-            found[key] = value
+            found[key] = read_setting(key, value)
     return found
 
 
@@ -323,7 +345,7 @@ def _nest(flat: Mapping[str, Any]) -> dict[str, Any]:
             if not isinstance(branch, dict):
                 raise ConfigError(
                     f"{dotted!r} cannot be set, since {section!r} is set to a plain value.",
-                    hint="Run `florilegium config show` to see all keys.",
+                    hint=f"Take out {section!r}, and set the keys below it.",
                 )
         if value == {}:  # an empty section says nothing, but it must be one that there is
             branch.setdefault(key, {})
@@ -336,20 +358,27 @@ def _explain(error: ValidationError, origins: Mapping[str, str]) -> ConfigError:
     first = error.errors()[0]
     key = ".".join(str(part) for part in first["loc"])
     origin = _origin(key, origins)
+    section, _, name = key.partition(".")
+    fields = _SECTIONS[section].model_fields if section in _SECTIONS else Config.model_fields
     if first["type"] == "extra_forbidden":
+        of = f"of {section!r}" if section in _SECTIONS else "and sections there"
         return ConfigError(
             f"Unknown setting {key!r} (from {origin}).",
-            hint="Run `florilegium config show` to see all keys.",
+            hint=f"The keys {of} are: {', '.join(fields)}.",
         )
     if key in _MAY_HOLD_SECRETS:
         return ConfigError(
             f"The setting {key!r} (from {origin}) is not {_MAY_HOLD_SECRETS[key]}.",
             hint="A key belongs into an environment variable, whose name is "
-            f"{key.partition('.')[0]}.api_key_env.",
+            f"{section}.api_key_env.",
         )
+    field = fields.get(name.partition(".")[0] or section)
+    wrong = f"not {A_LIST}" if first["type"] == "tuple_type" else first["msg"]
     return ConfigError(
-        f"The setting {key!r} (from {origin}) is {first['input']!r}: {first['msg']}.",
-        hint="Run `florilegium config show` to see what is expected.",
+        f"The setting {key!r} (from {origin}) is {hide_secrets(repr(first['input']))}: {wrong}.",
+        hint=f"Change it there, or take it out. What it is: {field.description}"
+        if field and field.description
+        else "Change it there, or take it out.",
     )
 
 
@@ -359,9 +388,3 @@ def _origin(key: str, origins: Mapping[str, str]) -> str:
         if name in origins:
             return origins[name]
     return next((at for name, at in origins.items() if name.startswith(f"{key}.")), "a default")
-
-
-def _toml_value(value: object) -> str:
-    # Strings, numbers, booleans and lists of them are written alike in JSON and TOML, but for one
-    # control character that only TOML forbids.
-    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

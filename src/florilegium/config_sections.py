@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr
+
+from florilegium.redaction import hide_secrets
 
 ADDRESS = r"^[^@\s]*$"
 """What the address of a server matches: before an @ would stand a password."""
@@ -14,6 +17,11 @@ class Section(BaseModel):
     """Settings that belong together."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
+        """Yield what a representation shows: addresses without what may be secret in them."""
+        for name, value in super().__repr_args__():
+            yield name, hide_secrets(value) if isinstance(value, str) else value
 
 
 class KeyedSection(Section):
@@ -130,3 +138,93 @@ class RerankConfig(KeyedSection):
         0, ge=0, le=256, description="Threads of one forward pass; 0 means one per core."
     )
     batch_size: int = Field(32, ge=1, le=1024, description="Texts scored at a time.")
+
+
+class ServerConfig(KeyedSection):
+    """How the libraries are served to browsers and programs."""
+
+    host: str = Field(
+        "127.0.0.1",
+        min_length=1,
+        description="Address to listen at; any but this machine's own needs a key or accounts.",
+    )
+    port: int = Field(8000, ge=0, le=65535, description="Port to listen at; 0 takes a free one.")
+    users_file: str = Field(
+        "", description="File of user accounts, which `florilegium users` writes; empty for none."
+    )
+    folder: str = Field(
+        "",
+        description="Folder for chats and the key of sessions; empty takes one of the user's data.",
+    )
+    allowed_hosts: tuple[str, ...] = Field(
+        (), description="Names that the server is reached by, besides those of this machine."
+    )
+    root_path: str = Field(
+        "",
+        pattern=r"^(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*$",
+        description="Path of another site that a proxy puts the server below, such as "
+        "`/library`, which the proxy takes off; empty for a host name of its own.",
+    )
+    cors_origins: tuple[str, ...] = Field(
+        (), description="Origins whose pages may use the API and MCP from a browser."
+    )
+    trusted_proxies: tuple[str, ...] = Field(
+        ("127.0.0.1", "::1"),
+        description="Addresses or networks of reverse proxies, whose X-Forwarded headers are "
+        "believed.",
+    )
+    page: bool = Field(True, description="Whether there is the web page.")
+    uploads: bool = Field(False, description="Whether files may be uploaded into a library.")
+    max_body_megabytes: float = Field(
+        32.0, gt=0, le=65536, description="Requests with more bytes are refused, in megabytes."
+    )
+    max_question_characters: int = Field(
+        4000, ge=1, le=1_000_000, description="Longest question or text of a search."
+    )
+    max_turns: int = Field(
+        20, ge=0, le=1000, description="Turns of a history that a question may come with."
+    )
+    searches: int = Field(
+        0, ge=0, le=256, description="Searches that run at a time; 0 means one per core."
+    )
+    answers: int = Field(16, ge=1, le=1024, description="Answers that are given at a time.")
+    waiting: int = Field(
+        128, ge=0, le=100_000, description="Requests that may wait in line; more are turned away."
+    )
+    search_seconds: float = Field(
+        30.0,
+        gt=0,
+        le=3600,
+        description="Longest time of a search, its pictures and waiting in line included.",
+    )
+    answer_seconds: float = Field(
+        600.0,
+        gt=0,
+        le=86400,
+        description="Longest time of an answer, its picture and waiting in line included.",
+    )
+    send_seconds: float = Field(
+        30.0,
+        gt=0,
+        le=3600,
+        description="Longest wait for a client that takes nothing off a stream.",
+    )
+    stop_seconds: float = Field(
+        20.0, ge=0, le=3600, description="Time that running answers get to end when it stops."
+    )
+    session_hours: float = Field(
+        168.0, gt=0, le=87600, description="How long a log-in to the web page lasts, in hours."
+    )
+    max_chats: int = Field(
+        200, ge=1, le=100_000, description="Chats kept for each user; the oldest go first."
+    )
+    log_format: Literal["text", "json"] = Field(
+        "text", description="How the log is written: for people, or one JSON object per line."
+    )
+    metrics: bool = Field(False, description="Whether /metrics is there, for Prometheus.")
+    traces: str = Field(
+        "",
+        pattern=ADDRESS,
+        description="Address that OpenTelemetry traces are sent to (OTLP over HTTP); "
+        "empty for none.",
+    )

@@ -28,7 +28,11 @@ _SIDECARS: Final = frozenset({".json", ".xmp", ".yaml", ".yml"})
 _TABLES: Final = frozenset(
     f"{stem}{suffix}" for stem in ("captions", "metadata") for suffix in (".jsonl", ".csv", ".tsv")
 )
-_FILE_COLUMNS: Final = ("file", "file_name", "filename", "image", "path", "name")
+_FILE_COLUMNS: Final = (
+    "file", "file_name", "filename", "image", "path", "name",
+    "文件", "文件名", "图片", "路径", "名称", "檔案", "檔名", "圖片", "路徑", "名稱",
+)  # fmt: skip
+_NAMES: Final = frozenset({"name", "名称", "名稱"})
 _DELIMITERS: Final = (",", ";", "\t", "|")
 # Google Takeout: rose.jpg.supplemental-metadata.json, cut off where the name gets too long, and
 # rose.jpg(1).json for rose(1).jpg.
@@ -222,6 +226,6 @@ def _told(said: Mapping[str, object], target: str) -> Iterator[tuple[str, object
     pure = PurePosixPath(target)
     for name, value in said.items():
         # A label says of what kind a picture is, also where its file is called so; a name may not.
-        is_name = standard_name(name) == "title" or name.strip().lower() == "name"
+        is_name = standard_name(name) == "title" or name.strip().lower() in _NAMES
         if not is_name or value not in (pure.name, pure.stem):
             yield name, value

@@ -6,10 +6,21 @@ import os
 from pathlib import Path
 
 
-def replace_file(file: Path, data: bytes) -> None:
-    """Write a file whole or not at all, whenever the power fails. Raises OSError."""
+def replace_file(file: Path, data: bytes, *, mode: int | None = None) -> None:
+    """Write a file whole or not at all, whenever the power fails.
+
+    Args:
+        file: What is written, or replaced.
+        data: All of it.
+        mode: Who may read and write it, from the first byte on; by default as the system has it.
+
+    Raises:
+        OSError: It cannot be written.
+    """
     partial = file.with_name(f"{file.name}.partial")
     with partial.open("wb") as stream:
+        if mode is not None:
+            os.fchmod(stream.fileno(), mode)
         stream.write(data)
         stream.flush()
         os.fsync(stream.fileno())

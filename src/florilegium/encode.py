@@ -15,6 +15,7 @@ from florilegium.cache import check_embeddings, encode_texts
 from florilegium.chunking import split_sentences, split_windows
 from florilegium.config import Config
 from florilegium.entries import Card, Entry, checksum
+from florilegium.guesses import label_words
 from florilegium.ids import record_id
 from florilegium.index import Index
 from florilegium.languages import can_read
@@ -75,7 +76,7 @@ def encode_items(files: Sequence[Loaded], *, index: Index, config: Config) -> En
         by_item[item.id] = [(index.pictures, _record(index.pictures, item, 0, row))]
     for collection, record in read:
         by_item.setdefault(record.item_id, []).append((collection, record))
-    labels = _label_words(index.encoder, pictures)
+    guesses = _guesses(index.encoder, pictures)
     entries: list[Entry] = []
     records: dict[Collection, list[Record]] = {}
     for file in files:
@@ -90,8 +91,8 @@ def encode_items(files: Sequence[Loaded], *, index: Index, config: Config) -> En
         entries.append(
             Entry(
                 source=file.source,
-                items=file.items,
-                labels={item.id: labels.get(item.id, "") for item in file.items},
+                items=tuple(replace(item, guesses=guesses.get(item.id, ())) for item in file.items),
+                labels={item.id: label_words(guesses.get(item.id, ())) for item in file.items},
                 records={collection: tuple(some) for collection, some in mine.items()},
                 descriptions=file.descriptions,
                 checksums=checksums,
@@ -231,22 +232,17 @@ def _windows(text: str, *, encoder: Encoder) -> list[str]:
     return [text[span.start : span.end] for span in spans]
 
 
-def _label_words(encoder: Encoder, pictures: Sequence[tuple[Item, Embeddings]]) -> dict[str, str]:
+def _guesses(
+    encoder: Encoder, pictures: Sequence[tuple[Item, Embeddings]]
+) -> dict[str, tuple[Label, ...]]:
+    """Return what an encoder that names things takes pictures for, by item id."""
     if not pictures or not isinstance(encoder, Labeler):
         return {}
     labels = encoder.label_embeddings(np.stack([row for _, row in pictures]), top_k=_LABELS)
     return {
-        item.id: ", ".join(
-            dict.fromkeys(
-                word for label in some if label.weight >= _LIKELY_LABEL for word in _words(label)
-            )
-        )
+        item.id: tuple(label for label in some if label.weight >= _LIKELY_LABEL)
         for (item, _), some in zip(pictures, labels, strict=True)
     }
-
-
-def _words(label: Label) -> tuple[str, ...]:
-    return (label.name, *label.synonyms, *label.chinese)
 
 
 def _record(collection: Collection, item: Item, ordinal: int, row: Embeddings) -> Record:

@@ -7,9 +7,20 @@ import sqlite3
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from florilegium import field_rows, word_index
-from florilegium.types import Collection, Description, Embeddings, Item, Modality, Source
+from florilegium.types import (
+    Collection,
+    Description,
+    Embeddings,
+    Item,
+    Label,
+    Modality,
+    Reference,
+    Source,
+    Span,
+)
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS sources (
@@ -79,6 +90,32 @@ def checksum(embedding: Embeddings) -> int:
     return zlib.crc32(embedding.astype("<f4").tobytes())
 
 
+def write_details(item: Item) -> str:
+    """Return as JSON what the catalog holds of an item in no column of its own."""
+    details = {
+        "span": [item.span.start, item.span.end] if item.span else None,
+        "size": [item.width, item.height],
+        "references": [[r.target, r.words] for r in item.references],
+        "guesses": [[g.name, g.synonyms, g.chinese, round(g.weight, 3)] for g in item.guesses],
+    }
+    return json.dumps(details, ensure_ascii=False)
+
+
+def read_details(details: str) -> dict[str, Any]:
+    """Return the fields of an Item that `write_details` wrote."""
+    more = json.loads(details)
+    return {
+        "span": Span(start=more["span"][0], end=more["span"][1]) if more["span"] else None,
+        "width": more["size"][0],
+        "height": more["size"][1],
+        "references": tuple(Reference(target=t, words=w) for t, w in more["references"]),
+        "guesses": tuple(
+            Label(name=name, synonyms=tuple(synonyms), chinese=tuple(chinese), weight=weight)
+            for name, synonyms, chinese, weight in more.get("guesses", ())
+        ),
+    }
+
+
 def forget(connection: sqlite3.Connection, path: str) -> None:
     """Delete all rows of one file but its links."""
     field_rows.forget(connection, path)
@@ -99,11 +136,6 @@ def insert(connection: sqlite3.Connection, entry: Entry) -> None:
         (source.path, source.size, source.modified_ns, source.content_hash),
     )
     for item in entry.items:
-        details = {
-            "span": [item.span.start, item.span.end] if item.span else None,
-            "size": [item.width, item.height],
-            "references": [[r.target, r.words] for r in item.references],
-        }
         cursor = connection.execute(
             "INSERT INTO items (id, path, ordinal, modality, title, text, labels, details)"
             " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
@@ -115,7 +147,7 @@ def insert(connection: sqlite3.Connection, entry: Entry) -> None:
                 item.title,
                 item.text,
                 entry.labels.get(item.id, ""),
-                json.dumps(details, ensure_ascii=False),
+                write_details(item),
             ),
         )
         field_rows.add_item(connection, cursor.lastrowid or 0, item)

@@ -11,7 +11,8 @@ FlorilegiumError
 │   ├── UnsupportedFileError    no loader for it
 │   ├── UnreadableFileError     corrupt, undecodable, no permission
 │   ├── FileTooLargeError       over the limit of bytes, pixels or memory
-│   └── FileTooSlowError        over the time limit
+│   ├── FileTooSlowError        over the time limit
+│   └── SourceGoneError         not there any more, or another one than was ingested
 ├── WorkerError                 the processes that read files do not start
 ├── EncoderError                forward pass failed, wrong shape, not finite
 │   └── WeightsNotFoundError    weights are not on disk
@@ -19,17 +20,27 @@ FlorilegiumError
 │   ├── IndexNotFoundError      nothing was ingested here yet
 │   ├── IndexMismatchError      built with another encoder or schema
 │   │   └── IndexOutdatedError      so old that ingest makes it anew from the cache
-│   └── IndexLockedError        another process is writing
+│   ├── IndexLockedError        another process is writing
+│   └── StorageFullError        no room on the disk
 ├── ChatError                   anything else from the chat model
 │   ├── ChatUnavailableError    no connection, or 5xx after retries
 │   ├── ChatTimeoutError        no token within the limit
 │   ├── ChatRejectedError       the provider refused (key, size, policy)
 │   │   └── ContextExceededError    the messages are longer than the model's context
 │   └── UnsupportedInputError   pictures to a text-only model
-└── RerankError                 anything else from the reranker
-    ├── RerankUnavailableError  no connection, or 5xx after retries
-    ├── RerankTimeoutError      no scores within the limit
-    └── RerankRejectedError     the provider refused (key, size, model)
+├── RerankError                 anything else from the reranker
+│   ├── RerankUnavailableError  no connection, or 5xx after retries
+│   ├── RerankTimeoutError      no scores within the limit
+│   └── RerankRejectedError     the provider refused (key, size, model)
+└── RequestError                the server refused a request
+    ├── UnauthenticatedError    no key or password, or a wrong one
+    ├── ForbiddenError          this user may not do that
+    ├── NotFoundError           no such library, job, chat or page
+    ├── InvalidRequestError     a body or parameter of the wrong shape
+    ├── RequestTooLargeError    over the limit of bytes
+    ├── UnsupportedBodyError    a body that is compressed, or of another type than is read
+    ├── TooBusyError            too many requests at once
+    └── TooSlowError            over the time limit
 """
 
 from __future__ import annotations
@@ -117,6 +128,12 @@ class FileTooSlowError(SourceError):
     code = "source_too_slow"
 
 
+class SourceGoneError(SourceError):
+    """The file is not there any more, or is another one than was ingested."""
+
+    code = "source_gone"
+
+
 class WorkerError(FlorilegiumError):
     """The processes that files are read in cannot be started."""
 
@@ -163,6 +180,12 @@ class IndexLockedError(StoreError):
     """Another process is writing to this index."""
 
     code = "index_locked"
+
+
+class StorageFullError(StoreError):
+    """There is no room for a file on the disk of the library."""
+
+    code = "storage_full"
 
 
 class ChatError(FlorilegiumError):
@@ -223,3 +246,57 @@ class RerankRejectedError(RerankError):
     """The server of the reranker refused the request."""
 
     code = "rerank_rejected"
+
+
+class RequestError(FlorilegiumError):
+    """The server refused a request, for a reason that no other class names."""
+
+    code = "request_refused"
+
+
+class UnauthenticatedError(RequestError):
+    """The request has no key, or its key, name or password is wrong."""
+
+    code = "request_unauthenticated"
+
+
+class ForbiddenError(RequestError):
+    """The user may not do this, or the request comes from a page of somebody else."""
+
+    code = "request_forbidden"
+
+
+class NotFoundError(RequestError):
+    """The server has no library, job, chat or page of this name that the user may see."""
+
+    code = "not_found"
+
+
+class InvalidRequestError(RequestError):
+    """The body or a parameter of the request has the wrong shape."""
+
+    code = "request_invalid"
+
+
+class RequestTooLargeError(RequestError):
+    """The body of the request has more bytes than the server takes."""
+
+    code = "request_too_large"
+
+
+class UnsupportedBodyError(RequestError):
+    """The body of the request is compressed, or of another type than is read there."""
+
+    code = "body_unsupported"
+
+
+class TooBusyError(RequestError):
+    """The server has as many requests as it takes at once; try again in a moment."""
+
+    code = "server_busy"
+
+
+class TooSlowError(RequestError):
+    """The request took longer than the server allows."""
+
+    code = "request_too_slow"

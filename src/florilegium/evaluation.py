@@ -16,7 +16,7 @@ from platform import python_version
 from typing import Final, Protocol
 from unicodedata import normalize
 
-from florilegium.config import Settings
+from florilegium.config import Settings, dump_shown
 from florilegium.errors import ConfigError, InvalidQueryError
 from florilegium.evaluation_report import (
     ALL,
@@ -329,12 +329,12 @@ def _measured(library: Searched) -> Measured:
     index = library.index
     infos = (index.encoder.info, index.text_encoder.info)
     return Measured(
-        sources=len(index.catalog.sources()),
+        sources=index.catalog.count("source"),
         images=index.catalog.count(Modality.IMAGE),
         texts=index.catalog.count(Modality.TEXT),
         encoders={info.id: info.fingerprint for info in infos},
         versions=_versions(),
-        config=library.settings.config.model_dump(mode="json"),
+        config=dump_shown(library.settings.config),
     )
 
 

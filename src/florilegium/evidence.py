@@ -10,9 +10,13 @@ import math
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Final, Literal
 
+from florilegium.guesses import label_name, label_words
 from florilegium.lexical import characters, content_tokens, tokens
+from florilegium.simplified import simplify
+from florilegium.types import Label
 
 _NEAR, _HALF = 4, 0.5
 
@@ -26,6 +30,50 @@ COVERAGE_ALONE, COVERAGE_ALONE_BIAS = 12.8, -3.3  # English and Chinese question
 # came out negative.
 _IMAGE_LIFT, _IMAGE_BIAS = 15.0, -4.2
 
+# Words of a question that ask for pictures, whatever of.
+_ASKS_FOR_PICTURES = re.compile(
+    r"\b(?:show|find|give|see|search|please|want|photos?|photographs?|pictures?|images?|"
+    r"looks? like)\b|给我|请|想?看看?|找找?|想要|有没有|有|展示|显示|搜索|照片|相片|图片|图像|图|"
+    r"[一几]?张|[一几两]只|一[朵个些]|长得?(?=\s*(?:什么样|怎么?样)?[？?]?$)",
+    re.IGNORECASE,
+)
+
+Language = Literal["en", "zh"]
+
+REASONS: Final[dict[str, dict[Language, str]]] = {
+    "cosine": {
+        "en": "The best text has a cosine of {cosine:.2f} with the question.",
+        "zh": "最佳文本与问题的余弦相似度为 {cosine:.2f}。",
+    },
+    "coverage": {
+        "en": "It holds {coverage:.0%} of the question's words, weighted by rarity.",
+        "zh": "其中含有问题用词的 {coverage:.0%}（按罕见程度加权）。",
+    },
+    "unread": {
+        "en": "{encoder} does not read the language of the question, so only words were compared; "
+        "`florilegium[multilingual]` has an encoder for about a hundred languages.",
+        "zh": "文本编码器 {encoder} 不支持这种语言，因此只比较了用词；`florilegium[multilingual]` "
+        "提供支持约一百种语言的编码器。",
+    },
+    "known": {"en": "The very picture is in the library.", "zh": "这张图片就在资料库中。"},
+    "nearest": {
+        "en": "The nearest picture has a cosine of {cosine:.2f}, {margin:.1f} standard deviations "
+        "above the others.",
+        "zh": "最相近的图片余弦相似度为 {cosine:.2f}，比其余图片高 {margin:.1f} 个标准差。",
+    },
+    "not about": {
+        "en": "The question does not point at the picture, so its words must do.",
+        "zh": "问题并未提到这张图片，因此只衡量文字。",
+    },
+    "guess": {
+        "en": "A picture shows what is asked for by a guess of its encoder, such as {name!r}; such "
+        "guesses have a share of {share:.0%}.",
+        "zh": "图像编码器推测有图片正是所找的内容（如“{name}”），这类推测占 {share:.0%}。",
+    },
+    "nothing": {"en": "Nothing was found to weigh.", "zh": "没有找到可供衡量的内容。"},
+}
+"""Why the confidence is what it is, by language of the question."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TextEvidence:
@@ -34,12 +82,14 @@ class TextEvidence:
     `cosine` is that of the question and the best chunk or sentence, by the text encoder; None when
     the encoder cannot read the question. `coverage` is what `coverage` gave for the best hit;
     None when the question has no content words. `unrelated` is the cosine that the encoder gives
-    texts that have nothing to do with each other: encoders differ widely in it.
+    texts that have nothing to do with each other: encoders differ widely in it. `guess` is what
+    `asked_guess` gave for the best hit.
     """
 
     cosine: float | None
     coverage: float | None
     unrelated: float
+    guess: Label | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +135,41 @@ def coverage(question: str, text: str, idf: Callable[[str], float]) -> float | N
     return found / total
 
 
+def asked_guess(question: str, text: str, guesses: Iterable[Label]) -> Label | None:
+    """Return the surest label of a picture that is all that a question asks for, or None.
+
+    A guess says what a picture shows and nothing of it, so it answers "a daisy" and "Are there
+    photos of daisies?", and no question that has other words of content. Its weight is that of all
+    labels that answer together: a picture is of a cat if it shows one breed or another.
+
+    Args:
+        question: What was asked.
+        text: What people say of the picture; these words may be asked for as well.
+        guesses: The labels that its encoder gives it.
+    """
+    said, asked = set(tokens(text)), simplify(question)
+    if not _wanted(asked) - said:
+        return None
+    matching = [label for label in guesses if _is_all_that_is_asked(label, asked, said)]
+    if not matching:
+        return None
+    surest = max(matching, key=lambda label: label.weight)
+    return replace(surest, weight=min(1.0, math.fsum(label.weight for label in matching)))
+
+
+def _is_all_that_is_asked(label: Label, asked: str, said: Set[str]) -> bool:
+    rest = asked
+    # 有雏 of 有雏菊吗 is no word: what stands around a Chinese name is looked at without it.
+    for name in sorted(label.chinese, key=len, reverse=True):
+        rest = rest.replace(simplify(name), " ")
+    return not _wanted(rest) - said - set(tokens(label_words([label])))
+
+
+def _wanted(text: str) -> set[str]:
+    """Return the words of a question that are about what pictures it asks for."""
+    return set(content_tokens(_ASKS_FOR_PICTURES.sub(" ", text)))
+
+
 def _rarity_of(word: str, idf: Callable[[str], float]) -> float:
     # 天玫 of 夏天玫瑰 is no word and so occurs nowhere. A pair of characters is never taken to be
     # rarer than the rarer of the two.
@@ -124,26 +209,34 @@ def rarity(
 
 
 def weigh(
-    text: TextEvidence | None, image: ImageEvidence | None, *, about_picture: bool = True
+    text: TextEvidence | None,
+    image: ImageEvidence | None,
+    *,
+    about_picture: bool = True,
+    language: Language = "en",
 ) -> Evidence:
     """Return the confidence that the library can answer, from what its best hits measured.
 
     A question about its picture is answered when either holds: the picture was recognised, or the
     words were found. For a question about something else that merely comes with a picture, only
-    the words count. Nothing found gives confidence 0.
+    the words count. A guess at a picture that is all that is asked for counts as its encoder holds
+    it likely. Nothing found gives confidence 0. The reasons are in `language`.
     """
     reasons: list[str] = []
     chances = [0.0]
     if text is not None and (text.cosine is not None or text.coverage is not None):
         chances.append(_from_text(text))
-        reasons += _text_reasons(text)
+        reasons += _text_reasons(text, language)
+    if text is not None and text.guess is not None:
+        chances.append(text.guess.weight)
+        reasons.append(_guess_reason(text.guess, language))
     if image is not None:
         chances.append(_from_image(image) if about_picture else 0.0)
-        reasons.append(_image_reason(image))
+        reasons.append(_image_reason(image, language))
         if not about_picture:
-            reasons.append("The question does not point at the picture, so its words must do.")
+            reasons.append(REASONS["not about"][language])
     return Evidence(
-        confidence=max(chances), reasons=tuple(reasons) or ("Nothing was found to weigh.",)
+        confidence=max(chances), reasons=tuple(reasons) or (REASONS["nothing"][language],)
     )
 
 
@@ -164,22 +257,23 @@ def _lift(cosine: float, unrelated: float) -> float:
     return (cosine - unrelated) / (1.0 - unrelated)
 
 
-def _text_reasons(text: TextEvidence) -> list[str]:
+def _text_reasons(text: TextEvidence, language: Language) -> list[str]:
     reasons: list[str] = []
     if text.cosine is not None:
-        reasons.append(f"The best text has a cosine of {text.cosine:.2f} with the question.")
+        reasons.append(REASONS["cosine"][language].format(cosine=text.cosine))
     if text.coverage is not None:
-        reasons.append(f"It holds {text.coverage:.0%} of the question's words, weighted by rarity.")
+        reasons.append(REASONS["coverage"][language].format(coverage=text.coverage))
     return reasons
 
 
-def _image_reason(image: ImageEvidence) -> str:
+def _guess_reason(guess: Label, language: Language) -> str:
+    return REASONS["guess"][language].format(name=label_name(guess, language), share=guess.weight)
+
+
+def _image_reason(image: ImageEvidence, language: Language) -> str:
     if image.margin is None:
-        return "The very picture is in the library."
-    return (
-        f"The nearest picture has a cosine of {image.cosine:.2f}, {image.margin:.1f} standard "
-        "deviations above the others."
-    )
+        return REASONS["known"][language]
+    return REASONS["nearest"][language].format(cosine=image.cosine, margin=image.margin)
 
 
 def _logistic(x: float) -> float:

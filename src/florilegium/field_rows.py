@@ -49,8 +49,11 @@ FIELDS_OF_ITEM: Final = (
 )
 """The fields of the item `i`, as JSON in any order."""
 
-COUNTS: Final = "SELECT modality, count(*) FROM places GROUP BY modality"
-"""Lists how many items of each modality there are."""
+COUNTS: Final = (
+    "SELECT modality, count(*) FROM places GROUP BY modality"
+    " UNION ALL SELECT 'source', count(*) FROM sources"
+)
+"""Lists how many items of each modality there are, and how many sources."""
 
 MISSING: Final = (
     "SELECT d.path, count(*), min(d.target) FROM (SELECT DISTINCT path, target FROM statements) d"
@@ -59,6 +62,8 @@ MISSING: Final = (
     " GROUP BY d.path ORDER BY d.path"
 )
 """Lists (path, count, first) of the names in descriptions that no item's file has."""
+
+_LONGEST_TITLE: Final = 300  # characters, as of front matter
 
 # A description names a file with or without its suffix; one without a word gives no field.
 _CONCERN: Final = """
@@ -85,6 +90,12 @@ UPDATE places SET dated = EXISTS (
     SELECT 1 FROM item_fields f WHERE f.number = places.number AND f.name = 'date'
 ) WHERE number IN (SELECT number FROM unresolved)
 """
+
+
+def given_title(fields: Iterable[tuple[str, str]]) -> str:
+    """Return the first title among sorted fields that fits on a line; empty without one."""
+    titles = (value for name, value in fields if name == "title" and len(value) <= _LONGEST_TITLE)
+    return next(titles, "")
 
 
 def forget(connection: sqlite3.Connection, path: str) -> None:

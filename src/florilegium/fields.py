@@ -32,13 +32,16 @@ _MOST_STEPS = 100_000  # YAML can say one thing in very many places
 _STANDARD: Final[dict[str, str]] = {
     alias: name
     for name, aliases in {
-        "title": "title headline",
-        "caption": "caption captions text description descriptions alt alt_text",
-        "keywords": "keywords keyword tags tag subject",
-        "label": "label labels class class_name category categories species name",
-        "date": "date date_taken taken datetime date_time_original",
-        "creator": "creator author photographer artist",
-        "place": "place location",
+        "title": "title headline 标题 题目 標題 題目",
+        "caption": "caption captions text description descriptions alt alt_text "
+        "说明 描述 图片说明 图注 說明 圖片說明 圖註",
+        "keywords": "keywords keyword tags tag subject 关键词 关键字 标签 關鍵詞 關鍵字 標籤",
+        "label": "label labels class class_name category categories species name "
+        "类别 分类 物种 名称 類別 分類 物種 名稱",
+        "date": "date date_taken taken datetime date_time_original "
+        "日期 拍摄日期 拍摄时间 拍攝日期 拍攝時間",
+        "creator": "creator author photographer artist 作者 摄影 摄影者 摄影师 攝影 攝影者 攝影師",
+        "place": "place location 地点 拍摄地点 地點 拍攝地點",
     }.items()
     for alias in aliases.split()
 }
@@ -53,6 +56,7 @@ _CODED = re.compile(r"(?:(?P<name>.+?)[_.])?(?P<language>[a-z]{2})(?:[_-][a-z]{2
 _SEPARATOR = re.compile(r"[,;|，；、]")
 _PARTIAL_DATE = re.compile(r"\d{4}(?:-(?:0[1-9]|1[0-2]))?")
 _WRITTEN_DATE = re.compile(r"(\d{4})[:/.](\d{1,2})[:/.](\d{1,2})(?:[ T](\d{2}:\d{2}:\d{2}))?")
+_CHINESE_DATE = re.compile(r"(\d{4})\s*年(?:\s*(\d{1,2})\s*月(?:\s*(\d{1,2})\s*[日号號])?)?")
 _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f\x7f]")
 
 
@@ -107,8 +111,10 @@ def iso_date(text: str) -> str | None:
     """Return a date as ISO 8601 has it, with the time if there is one; None if it is no date.
 
     Read are ISO dates, also those of a year or a month alone, and `2024:06:01 12:00:00` as cameras
-    write them.
+    write them, and `2024年6月1日`.
     """
+    if chinese := _CHINESE_DATE.fullmatch(text):
+        text = "-".join(f"{part:0>2}" for part in chinese.groups() if part)
     if _PARTIAL_DATE.fullmatch(text):
         return text if text > "0000" else None
     written = _WRITTEN_DATE.match(text)

@@ -13,7 +13,7 @@ from datetime import date
 from pathlib import PurePosixPath
 
 from florilegium.errors import InvalidQueryError
-from florilegium.fields import fold, standard_name
+from florilegium.fields import fold, iso_date, standard_name
 
 _DRIVE = re.compile(r"[A-Za-z]:|[/\\]|~")
 
@@ -107,9 +107,13 @@ def parse_filter(
 
 
 def parse_day(text: str, *, name: str) -> date:
-    """Return an ISO date; `name` says in errors what it is for. Raises InvalidQueryError."""
+    """Return a date, ISO or `2024年6月1日`; `name` says in errors what it is for.
+
+    Raises:
+        InvalidQueryError: It is no day.
+    """
     try:
-        return date.fromisoformat(text.strip())
+        return date.fromisoformat(iso_date(text.strip()) or text.strip())
     except ValueError as error:
         raise InvalidQueryError(
             f"The date {text!r} of {name!r} is no day.", hint="Give one such as 2024-06-01."

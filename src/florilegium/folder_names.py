@@ -16,7 +16,11 @@ _CATCH_ALL: Final = (
     "temp test tmp todo train unknown unsorted uploads val validation various january february "
     "march april may june july august september october november december jan feb mar apr jun jul "
     "aug sep sept oct nov dec monday tuesday wednesday thursday friday saturday sunday spring "
-    "summer autumn fall winter"
+    "summer autumn fall winter "
+    "相册 全部 所有 其他 其它 杂项 备份 归档 收藏 导入 上传 临时 测试 素材 数据 数据集 文件 文件夹 "
+    "新建文件夹 未分类 未整理 待整理 未知 相簿 雜項 備份 新增資料夾 資料夾 未分類 "
+    "一月 二月 三月 四月 五月 六月 七月 八月 九月 十月 十一月 十二月 "
+    "春天 夏天 秋天 冬天 春季 夏季 秋季 冬季"
 )
 
 LEAST_PICTURES: Final = 2

@@ -43,9 +43,11 @@ class Generations:
             if (self._folder / CATALOG).exists() or (self._folder / STORE).exists():
                 return self._folder
             first = self._folder / _FIRST
-            if self.all() and not first.exists():
-                raise self._damaged("it is gone") from None
-            return first
+            if first.exists() or not self.all():
+                return first
+            if file.exists():  # the first of all switches was made at this very moment
+                return self.current()
+            raise self._damaged("it is gone") from None
         except (OSError, UnicodeDecodeError) as error:
             raise self._damaged(str(error)) from error
         if not _NAME.fullmatch(name):

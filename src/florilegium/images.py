@@ -90,6 +90,7 @@ _TURNS: Final[dict[int, Image.Transpose]] = {
 _FIRST_SIDEWAYS = 5
 _PROFILE_SPACES = {"RGB": "RGB", "CMYK": "CMYK", "L": "GRAY"}
 _KINDS = "JPEG, PNG, WebP, GIF, BMP or TIFF"
+_UNKNOWN: Final = ("unknown pixel mode", "not available", "not supported")  # as Pillow says it
 _WANTED = f"Give the path of a {_KINDS} file, its bytes, or a Pillow image."
 
 _MOST_TAG_BYTES: Final = 64_000_000
@@ -170,7 +171,11 @@ def quiet() -> Iterator[None]:
 
 
 def image_from(
-    value: str | Path | bytes | bytearray | Image.Image, *, max_pixels: int
+    value: str | Path | bytes | bytearray | Image.Image,
+    *,
+    max_pixels: int,
+    least_side: int | None = None,
+    name: str = "the query picture",
 ) -> tuple[Image.Image, str | None]:
     """Return the picture of a query as people see it, and the content hash of its bytes.
 
@@ -178,6 +183,8 @@ def image_from(
         value: A path, where `~` is the home folder, the bytes of a file, or a Pillow image; the
             latter has no content hash.
         max_pixels: As for `open_image`.
+        least_side: As for `open_image`; a Pillow image is left as it is.
+        name: What bytes are called in messages.
 
     Raises:
         InvalidQueryError: There is no such file, it is not a picture that can be read, or the
@@ -186,7 +193,7 @@ def image_from(
     if isinstance(value, Image.Image):
         return _from_pillow(value, max_pixels=max_pixels), None
     if isinstance(value, bytes | bytearray):
-        name, data = "the query picture", bytes(value)
+        data = bytes(value)
     elif isinstance(value, str | Path):
         # The largest picture has 16 bytes in each pixel, beside what it says of itself.
         most = 16 * max_pixels + _MOST_TAG_BYTES
@@ -196,9 +203,10 @@ def image_from(
             f"The query picture is of the type {type(value).__name__!r}.", hint=_WANTED
         )
     try:
-        return open_image(data, max_pixels=max_pixels, name=name), hash_bytes(data)
+        image = open_image(data, max_pixels=max_pixels, name=name, least_side=least_side)
     except SourceError as error:
         raise InvalidQueryError(error.message, hint=error.hint) from error
+    return image, hash_bytes(data)
 
 
 def thumbnail(image: Image.Image, side: int) -> Image.Image:
@@ -266,6 +274,11 @@ def _explain(error: BaseException, name: str) -> SourceError:
         return FileTooLargeError(
             f"{name!r} takes more memory than there is to decode it.",
             hint="Make the picture smaller.",
+        )
+    if any(words in str(error) for words in _UNKNOWN):
+        return UnreadableFileError(
+            f"{name!r} is a picture of a kind that is not read here, or damaged: {error}.",
+            hint="Save it as a JPEG or PNG file.",
         )
     return UnreadableFileError(
         f"{name!r} is damaged or cut off: {error}.",

@@ -17,13 +17,18 @@ _PAGE = 256
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Index:
-    """Where everything is: `encoder` crosses modalities, `text_encoder` compares texts."""
+    """Where everything is: `encoder` crosses modalities, `text_encoder` compares texts.
+
+    `query_encoder` and `query_text_encoder` are the same two, for what is searched for.
+    """
 
     catalog: Catalog
     store: VectorStore
     cache: EmbeddingCache
     encoder: Encoder
     text_encoder: Encoder
+    query_encoder: Encoder
+    query_text_encoder: Encoder
     backgrounds: Backgrounds = field(init=False, compare=False)
 
     def __post_init__(self) -> None:

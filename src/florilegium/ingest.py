@@ -22,13 +22,14 @@ from florilegium.entries import Entry
 from florilegium.file_jobs import DirectJobs, FileJobs, JobLoader, loaders_by_suffix
 from florilegium.guard import Guard
 from florilegium.index import Index
-from florilegium.intake import Arrived, Failed, Intake, Reader, Unchanged, weigh
+from florilegium.intake import Arrived, Failed, Intake, Reader, Unchanged, path_of, weigh
 from florilegium.picture_hashes import PictureHashes
 from florilegium.plan import Plan, make_plan
 from florilegium.protocols import ChatModel, Loader
 from florilegium.read_ahead import ReadAhead
-from florilegium.report import FailedFile, IngestReport, Progress
+from florilegium.report import FailedFile, IngestReport, Progress, Step
 from florilegium.scan import Scan, nothing_found, scan_folder
+from florilegium.tracing import note, span
 from florilegium.types import Collection, Record, Source
 
 logger = logging.getLogger(__name__)
@@ -60,6 +61,7 @@ class _Counts:
             failed=tuple(sorted(self.failed, key=lambda failure: failure.path)),
             remaining=to_do - self.done if interrupted else 0,
             ignored=scan.ignored,
+            ignored_examples=scan.ignored_examples,
             encoded=self.encoded,
             seconds=time.monotonic() - started,
             interrupted=interrupted,
@@ -91,7 +93,9 @@ def ingest(
         config: All settings.
         open_chat_model: Gives the chat model if there is something to caption.
         guard: What may be removed from the index; by default not all of it.
-        progress: Called for every file before it is waited for, and when all is done.
+        progress: Called for every file when it has been read, when it is done and when it is put to
+            those that are written next, before files are encoded and written together, and at the
+            end.
         threads: How many read files ahead; by default one per core, at most eight.
         jobs: Who has the loaders read; by default this process. Closed if the run is ended early.
 
@@ -128,7 +132,8 @@ def ingest(
 
 def _caption(report: IngestReport, captioning: Captioning, *, index: Index) -> IngestReport:
     try:
-        captioning.run()
+        with span("caption"):
+            captioning.run()
     except KeyboardInterrupt:
         recover(index)
         report = replace(report, interrupted=True)
@@ -149,13 +154,16 @@ def _ingest_files(
     started = time.monotonic()
     hashes = PictureHashes(index)
     by_suffix = {suffix: one for one in hashes.watch(loaders) for suffix in one.suffixes}
-    scan = scan_folder(root, suffixes=by_suffix, exclude=config.ingest.exclude)
+    with span("scan"):
+        scan = scan_folder(root, suffixes=by_suffix, exclude=config.ingest.exclude)
     if not scan.files and guard.forbids(scan):
         raise nothing_found(root, scan, by_suffix, kept=len(guard.before))
     if scan.files:
         guard.check(scan)
     recover(index)
-    plan = make_plan(scan, index=index, config=config)
+    with span("plan"):
+        plan = make_plan(scan, index=index, config=config)
+    note(files=len(scan.files), to_do=len(plan.to_do), removed=len(plan.removed))
     counts = _Counts(unchanged=plan.unchanged, failed=scan.failed)
     interrupted = False
     if plan.to_do:
@@ -195,15 +203,30 @@ class _Teller:
 
     def __init__(self, tell: Callable[[Progress], None] | None, *, total: int) -> None:
         self._tell = tell
-        self._total = total
         self._started = time.monotonic()
+        self._state = Progress(done=0, total=total, path="")
 
-    def __call__(self, path: str, *, done: int, failed: int) -> None:
+    def show(self, step: Step, path: str = "") -> None:
+        """Tell what is being done; `reading` with a path, that this file has been read."""
+        read = self._state.read + (step == "reading")
+        self._say(replace(self._state, step=step, path=path, read=read))
+
+    def count_ready(self) -> None:
+        """Tell that one more file is read and its pictures are encoded."""
+        self._say(replace(self._state, done=self._state.done + 1))
+
+    def gather(self, path: str, *, failed: int) -> None:
+        """Tell which file is the next to be written, and how many have failed."""
+        self._say(replace(self._state, step="writing", path=path, failed=failed))
+
+    def end(self, *, failed: int) -> None:
+        """Tell that all is done."""
+        self._say(replace(self._state, done=self._state.total, failed=failed, path=""))
+
+    def _say(self, state: Progress) -> None:
+        self._state = replace(state, seconds=time.monotonic() - self._started)
         if self._tell is not None:
-            seconds = time.monotonic() - self._started
-            self._tell(
-                Progress(done=done, total=self._total, path=path, failed=failed, seconds=seconds)
-            )
+            self._tell(self._state)
 
 
 def _run(
@@ -234,6 +257,8 @@ def _run(
             index=index,
             batch_files=config.ingest.batch_files,
             batch_pictures=config.encoder.batch_size,
+            tell=tell.show,
+            count_ready=tell.count_ready,
         )
         try:
             links_due |= _take_in(
@@ -243,8 +268,9 @@ def _run(
             counts.encoded += intake.encoded
     index.catalog.set_fact("loading", plan.loading)
     if links_due:
-        counts.encoded += connect(index=index, config=config)
-    tell("", done=len(plan.to_do), failed=len(counts.failed))
+        with span("link"):
+            counts.encoded += connect(index=index, config=config)
+    tell.end(failed=len(counts.failed))
     if plan.to_do or plan.removed:
         logger.info("ingest: %s files done, %s failed", counts.done, len(counts.failed))
 
@@ -263,12 +289,14 @@ def _take_in(
     changes = False
     for files in _batches(plan.to_do, config.ingest.batch_files):
         batch = _Batch(plan.known)
-        for seen in files:
-            failed = len(counts.failed) + len(batch.failed)
-            tell(seen.path, done=counts.done + batch.size, failed=failed)
-            batch.add(next(arriving))
+        with span("load", files=len(files)):
+            for _ in files:
+                arrived = next(arriving)
+                batch.add(arrived)
+                failed = len(counts.failed) + len(batch.failed)
+                tell.gather(path_of(arrived), failed=failed)
         changes |= batch.changes
-        batch.write(counts, index=index, config=config)
+        batch.write(counts, index=index, config=config, tell=tell)
     return changes
 
 
@@ -306,12 +334,16 @@ class _Batch:
         else:
             self._loaded.append(arrived)
 
-    def write(self, counts: _Counts, *, index: Index, config: Config) -> None:
+    def write(self, counts: _Counts, *, index: Index, config: Config, tell: _Teller) -> None:
         """Encode what is left to encode, write everything, and count it."""
         if self.changes:
             index.catalog.set_fact("links", "due")
-        encoded = encode_items(self._loaded, index=index, config=config)
-        _write(encoded.records, self._gone, encoded.entries, index=index)
+        tell.show("encoding")
+        with span("encode", files=len(self._loaded), encoder=index.text_encoder.info.id):
+            encoded = encode_items(self._loaded, index=index, config=config)
+        tell.show("writing")
+        with span("write", files=len(self._loaded), removed=len(self._gone)):
+            _write(encoded.records, self._gone, encoded.entries, index=index)
         index.catalog.touch(self._touched)
         updated = sum(file.source.path in self._known for file in self._loaded)
         counts.updated += updated

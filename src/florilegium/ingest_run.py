@@ -16,8 +16,10 @@ from florilegium.guard import Guard
 from florilegium.ingest import ingest
 from florilegium.parts import Parts
 from florilegium.report import IngestReport, Progress
+from florilegium.tracing import span, traced
 
 
+@traced("ingest")
 def run_ingest(
     root: Path,
     *,
@@ -42,26 +44,26 @@ def run_ingest(
     Raises:
         FlorilegiumError: As `Library.ingest` says; what was written before counts.
     """
-    index = parts.index(writing=True, rebuild=rebuild)
-    try:
-        with closing(parts.file_jobs()) as jobs:
-            report = ingest(
-                root,
-                index=index,
-                loaders=parts.loaders(),
-                config=config,
-                open_chat_model=parts.chat_model,
-                guard=guard,
-                progress=courteous(progress, folder=folder),
-                jobs=jobs,
-            )
-        if not report.interrupted:
-            parts.learn_names(index)
-            parts.finish(index)
-    except FlorilegiumError:
-        # What it wrote before it failed counts, and is looked at anew by the next search.
-        parts.note_change()
-        parts.close_index()
-        raise
-    parts.note_change()
-    return report
+    with parts.writing(rebuild=rebuild) as opened:
+        backends = opened.backends
+        try:
+            with closing(backends.file_jobs()) as jobs:
+                report = ingest(
+                    root,
+                    index=opened.index,
+                    loaders=backends.loaders(),
+                    config=config,
+                    open_chat_model=backends.chat_model,
+                    guard=guard,
+                    progress=courteous(progress, folder=folder),
+                    jobs=jobs,
+                )
+            if not report.interrupted:
+                with span("learn"):
+                    parts.finish(opened)
+        except FlorilegiumError:
+            # What it wrote before it failed counts, and is looked at anew by the next search.
+            opened.note_change()
+            raise
+        opened.note_change()
+        return report

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TypeAlias, cast
+from typing import Final, TypeAlias, cast
 
 from PIL import Image
 
+from florilegium.answers import Turn
 from florilegium.errors import InvalidQueryError
 from florilegium.images import image_from
 from florilegium.terms import split_terms
@@ -17,6 +18,7 @@ ImageLike: TypeAlias = str | Path | bytes | Image.Image | Picture
 """A path, the bytes of a file, a Pillow image, or a picture that was opened before."""
 
 MOST_PICTURES = 16
+_CONTROLS: Final = dict.fromkeys((*range(0x20), *range(0x7F, 0xA0)))
 
 
 def make_query(
@@ -39,13 +41,37 @@ def make_query(
     Raises:
         InvalidQueryError: A picture cannot be read, there are too many, or a value is unknown.
     """
-    plain, terms = split_terms(text)
+    plain, terms = split_terms(read_text(text))
     return Query(
         text=plain,
         terms=terms,
         pictures=read_pictures(image, max_pixels=max_pixels),
         modality=read_modality(modality),
-        top_k=top_k,
+        top_k=read_top_k(top_k),
+    )
+
+
+def read_text(value: object) -> str:
+    """Return a text to search or ask for. Raises InvalidQueryError for what is none.
+
+    Control characters say nothing: a text that holds nothing else is empty.
+    """
+    if not isinstance(value, str):
+        raise InvalidQueryError(
+            f"A text to search or ask for is of the type {type(value).__name__!r}.",
+            hint="Give it as `str`; a picture is given as `image`.",
+        )
+    is_empty = not value.translate(_CONTROLS).strip()
+    return "" if is_empty and value.strip() else value  # blanks alone are empty as they are
+
+
+def read_history(value: object) -> tuple[Turn, ...]:
+    """Return the turns before a question. Raises InvalidQueryError for what is none."""
+    if isinstance(value, list | tuple) and all(isinstance(turn, Turn) for turn in value):
+        return tuple(value)
+    raise InvalidQueryError(
+        f"A history is of the type {type(value).__name__!r}, or holds what is no turn.",
+        hint="Give `Answer.history` of the answer before, or a list of `Turn`.",
     )
 
 
@@ -73,6 +99,15 @@ def read_picture(image: ImageLike, *, max_pixels: int) -> Picture:
         return image
     opened, content_hash = image_from(image, max_pixels=max_pixels)
     return Picture(image=opened, content_hash=content_hash)
+
+
+def read_top_k(value: object) -> int:
+    """Return how many hits are wanted, whatever the number. Raises InvalidQueryError."""
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise InvalidQueryError(
+            f"top_k is {value!r}, but must be a whole number.", hint="Say how many hits you want."
+        )
+    return value
 
 
 def read_modality(value: Modality | str | None) -> Modality | None:

@@ -81,8 +81,8 @@ def inspect(parts: Parts, folder: Path, *, deep: bool) -> list[Finding]:
     if broken:
         return [*findings, *broken]
     try:
-        index = parts.index()
-        return [*findings, *inspect_index(index, deep=deep)]
+        with parts.reading() as opened:
+            return [*findings, *inspect_index(opened.index, deep=deep)]
     except (IndexNotFoundError, IndexMismatchError):
         return findings  # nothing there yet, or there by other settings: no damage
     except StoreError as error:

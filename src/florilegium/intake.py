@@ -7,7 +7,7 @@ pictures. Writes nothing but the embedding cache, and knows neither catalog nor 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -21,7 +21,9 @@ from florilegium.file_jobs import FileJobs
 from florilegium.index import Index
 from florilegium.protocols import Encoder, Loader
 from florilegium.read_ahead import ROOM, ReadAhead
+from florilegium.report import Step
 from florilegium.scan import Seen, check_unchanged
+from florilegium.tracing import span
 from florilegium.types import Description, Embeddings, Item, Modality, Source
 
 # Pictures wait for a full batch only up to this many pixels, so that big ones cost no more memory.
@@ -54,6 +56,11 @@ class Content:
 
 
 Arrived: TypeAlias = Unchanged | Loaded | Failed
+
+
+def path_of(arrived: Arrived) -> str:
+    """Return the path of a file that arrived."""
+    return arrived.path if isinstance(arrived, Failed) else arrived.source.path
 
 
 class Reader:
@@ -172,6 +179,8 @@ class Intake:
         index: Index,
         batch_files: int,
         batch_pictures: int,
+        tell: Callable[[Step, str], None],
+        count_ready: Callable[[], None],
     ) -> None:
         """Keep what is needed; nothing is read yet.
 
@@ -182,6 +191,10 @@ class Intake:
             index: Its embedding cache and its image-text encoder are used.
             batch_files: How many files are written together.
             batch_pictures: How many pictures the encoder is given at a time.
+            tell: Called for every file when it has been read, with its path, and before pictures
+                are encoded.
+            count_ready: Called for every file when it is ready, which may be long before it is
+                given out: that waits for those before it.
         """
         self.encoded = 0
         self._coming = deque(files)
@@ -189,6 +202,8 @@ class Intake:
         self._ahead = ahead
         self._index = index
         self._batch_pictures = batch_pictures
+        self._tell = tell
+        self._count_ready = count_ready
         self._most_files = 4 * max(batch_files, batch_pictures)
         self._under_way: deque[_File] = deque()
         self._weight = 0
@@ -228,6 +243,7 @@ class Intake:
 
     def _accept(self, result: Result) -> None:
         if isinstance(result, _Read):
+            self._tell("reading", result.file.path)
             self._accept_file(result.file, result.outcome)
         elif isinstance(result.outcome, SourceError):
             self._give_up(result.key, result.outcome)
@@ -287,7 +303,9 @@ class Intake:
             del self._wanted[key]
 
     def _encode(self) -> None:
-        rows = encode_pictures(self._waiting, index=self._index)
+        self._tell("encoding", "")
+        with span("encode", pictures=len(self._waiting), encoder=self._index.encoder.info.id):
+            rows = encode_pictures(self._waiting, index=self._index)
         self._waiting.clear()
         self.encoded += len(rows)
         for key, row in rows.items():
@@ -311,6 +329,7 @@ class Intake:
         if file.arrived is None:
             file.arrived = arrived
             self._ready += 1
+            self._count_ready()
 
     # -- in the threads --
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from florilegium.cards import picture_name
+from florilegium.cards import name_of_text, picture_name
 from florilegium.index import Index
 from florilegium.labelled import LabelledQuery, make_query
 from florilegium.retrieve import Explanation
@@ -42,8 +42,9 @@ def caption_queries(index: Index) -> list[LabelledQuery]:
         for words in _captions(item, index):
             relevant.setdefault((words, Modality.IMAGE), {})[item.source.path] = 1
     for item, _ in index.catalog.all_items(Modality.TEXT):
-        if item.ordinal == 0 and item.title.strip():
-            relevant.setdefault((item.title.strip(), Modality.TEXT), {})[item.source.path] = 1
+        name = name_of_text(item.title, item.source.path).strip()
+        if item.ordinal == 0 and name:
+            relevant.setdefault((name, Modality.TEXT), {})[item.source.path] = 1
     return [
         make_query(text=text, modality=modality, relevant=files)
         for (text, modality), files in sorted(relevant.items())

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from typing import Literal
 
 # Letters that make about one word of an alphabetic script, so that "iPhone 怎么用" is Chinese:
 # a Han, kana or Hangul character carries more than a letter does.
@@ -61,6 +62,15 @@ def language_of(text: str) -> str:
     if kana > 0 and kana >= _MIN_KANA_SHARE * (han + kana):
         weights["ja"] = weights.pop("zh", 0.0) + kana
     return max(weights, key=lambda code: (weights[code], code), default="en")
+
+
+def reply_language(question: str) -> Literal["en", "zh"]:
+    """Return in which of our two languages a question is answered: Chinese or else English.
+
+    One Chinese character decides, as in "Roundup 对蜜蜂有害吗?", unless there is kana as well.
+    """
+    codes = set(_scripts(question))
+    return "zh" if "zh" in codes and "ja" not in codes else "en"
 
 
 def can_read(languages: frozenset[str] | None, text: str) -> bool:

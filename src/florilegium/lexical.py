@@ -1,7 +1,8 @@
 """The words that lexical search compares: pure functions of text, for the index and the query.
 
 English words are stemmed (Snowball, by the package snowballstemmer); runs of Han, kana and Hangul,
-which have no spaces, become overlapping pairs of characters. Knows no database.
+which have no spaces, become overlapping pairs of characters; traditional characters count as
+simplified ones. Knows no database.
 """
 
 from __future__ import annotations
@@ -9,8 +10,11 @@ from __future__ import annotations
 import re
 import unicodedata
 from functools import lru_cache
+from threading import Lock
 
 import snowballstemmer
+
+from florilegium.simplified import simplify
 
 # Function words of English questions and texts: they match everything and say nothing.
 STOP_WORDS = frozenset(
@@ -149,6 +153,7 @@ _ASKING = re.compile(
 )
 _LONGEST_WORD = 100  # characters; what is longer is no word, and is found by how it begins
 _STEMMER = snowballstemmer.stemmer("english")
+_STEMMING = Lock()  # a stemmer keeps the word that it is at in itself
 
 
 def tokens(text: str) -> list[str]:
@@ -170,7 +175,7 @@ def tokens(text: str) -> list[str]:
 
 def content_tokens(question: str) -> tuple[str, ...]:
     """Return the words of a question that say what it is about, each once, in their order."""
-    return tuple(dict.fromkeys(tokens(_ASKING.sub(" ", question))))
+    return tuple(dict.fromkeys(tokens(_ASKING.sub(" ", simplify(question)))))
 
 
 def characters(text: str) -> list[str]:
@@ -184,10 +189,11 @@ def _fold(text: str) -> str:
     # Decomposed first: the letters that come out of signs such as ™ and 𝐑 have a case, too.
     decomposed = unicodedata.normalize("NFKD", text).casefold()
     bare = "".join(c for c in decomposed if not unicodedata.combining(c) or c in "\u3099\u309a")
-    return unicodedata.normalize("NFKC", bare)
+    return simplify(unicodedata.normalize("NFKC", bare))
 
 
 @lru_cache(maxsize=65536)
 def _stem(word: str) -> str:
-    stem: str = _STEMMER.stemWord(word)
+    with _STEMMING:
+        stem: str = _STEMMER.stemWord(word)
     return stem

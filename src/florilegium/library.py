@@ -3,43 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Self
 
 from PIL import Image
 
-from florilegium.answers import Answer, Event, Finished, Turn
+from florilegium.answers import Answer, AnswerOptions, Event, Turn
+from florilegium.batching import BatchCount
 from florilegium.cache_upkeep import CachePruning, CacheStats
 from florilegium.checks import Check
-from florilegium.config import (
-    CONFIG_NAME,
-    INDEX_FOLDER,
-    Settings,
-    load_settings,
-    write_settings,
-)
-from florilegium.errors import (
-    ConfigError,
-    IndexNotFoundError,
-    StoreError,
-    UnsupportedFileError,
-)
+from florilegium.config import INDEX_FOLDER, Settings, load_settings
+from florilegium.embedding import Embedded, embed
 from florilegium.filters import Filter
 from florilegium.guard import Guard, Removal
 from florilegium.index import Index
 from florilegium.ingest_run import run_ingest
 from florilegium.inputs import ImageLike, make_query
 from florilegium.inspection import Finding
+from florilegium.library_folder import check_library, locate_library, make_library
 from florilegium.locking import Holder, writers_lock
 from florilegium.parts import Parts, Statistics
 from florilegium.pruning import read_cache_stats
-from florilegium.querying import answer, max_pixels, search
+from florilegium.querying import answer, max_pixels, open_picture, search, whole_answer
 from florilegium.repair import RepairReport, repair
 from florilegium.report import IngestReport, Progress
 from florilegium.retrieve import Explanation
 from florilegium.thresholds import Threshold
-from florilegium.types import Hit, Item, Modality
+from florilegium.types import Hit, Item, Modality, Purpose
 from florilegium.upkeep import check_parts, inspect_parts, prune, threshold_of
 
 
@@ -47,7 +39,12 @@ class Library:
     """A folder of pictures and texts that answers questions.
 
     Make one with `create` or `open`, and use it in a `with` statement. Encoders load their
-    weights when they are first needed. One library object serves one thread at a time.
+    weights when they are first needed.
+
+    Any number of threads may search, ask and read items through one object at once, also while
+    another thread, object or process ingests: what a search finds is of an index as it was at one
+    moment or the next, and one that was replaced is closed when the last search in it has ended.
+    The events of one `stream` belong to one thread at a time. Writers take turns by a lock.
     """
 
     def __init__(self, root: Path, settings: Settings) -> None:
@@ -55,6 +52,9 @@ class Library:
         self.settings = settings
         self._folder = root / INDEX_FOLDER
         self._parts = Parts(root, settings.config)
+        self._run = partial(
+            run_ingest, root, parts=self._parts, config=settings.config, folder=self._folder
+        )
 
     @classmethod
     def create(
@@ -76,28 +76,7 @@ class Library:
             ConfigError: The folder is a library already, or a setting is wrong.
         """
         root = Path(folder).expanduser().absolute()
-        if (root / INDEX_FOLDER).exists():
-            raise ConfigError(
-                f"The folder {str(root)!r} is a library already.",
-                hint="Open it, or delete its subfolder .florilegium to begin anew.",
-            )
-        values = {"profile": profile, **(overrides or {})}
-        load_settings(root, overrides=values)  # a wrong setting must leave no trace
-        if overrides and (root / CONFIG_NAME).exists():
-            raise ConfigError(
-                f"The folder {str(root)!r} has a settings file, which is never overwritten.",
-                hint=f"Write the settings into its {CONFIG_NAME}, or remove that file first.",
-            )
-        try:
-            (root / INDEX_FOLDER).mkdir(parents=True)
-            if not (root / CONFIG_NAME).exists():
-                write_settings(root / CONFIG_NAME, values)
-        except OSError as error:
-            raise ConfigError(
-                f"The folder {str(root)!r} cannot be made a library: {error.strerror}.",
-                hint="Choose a folder that you may write to.",
-            ) from error
-        return cls(root, load_settings(root, overrides=overrides))
+        return cls(root, make_library(root, profile=profile, overrides=overrides))
 
     @classmethod
     def open(cls, folder: str | Path, *, overrides: Mapping[str, object] | None = None) -> Self:
@@ -108,11 +87,7 @@ class Library:
             ConfigError: Its settings are wrong.
         """
         root = Path(folder).expanduser().absolute()
-        if not (root / INDEX_FOLDER).is_dir():
-            raise IndexNotFoundError(
-                f"The folder {str(root)!r} is no library.",
-                hint="Make it one with `florilegium init`, then run `florilegium ingest`.",
-            )
+        check_library(root)
         return cls(root, load_settings(root, overrides=overrides))
 
     @staticmethod
@@ -122,14 +97,7 @@ class Library:
         Raises:
             IndexNotFoundError: There is none.
         """
-        here = Path(start).expanduser().absolute()
-        for folder in (here, *here.parents):
-            if (folder / INDEX_FOLDER).is_dir():
-                return folder
-        raise IndexNotFoundError(
-            f"Neither {str(here)!r} nor a folder above it is a library.",
-            hint="Go into a library, name one with --library, or run `florilegium init`.",
-        )
+        return locate_library(Path(start).expanduser().absolute())
 
     def ingest(
         self,
@@ -164,7 +132,7 @@ class Library:
         with writers_lock(self._folder, doing=doing, wait=wait, on_wait=on_wait):
             before = self._parts.sources_in_use()
             guard = Guard(before=before, allow_empty=allow_empty, confirm=confirm)
-            return self._run_ingest(rebuild=rebuild, guard=guard, progress=progress)
+            return self._run(rebuild=rebuild, guard=guard, progress=progress)
 
     def check(self, *, deep: bool = False) -> list[Check]:
         """Look at each part that this library needs and return what was found.
@@ -211,7 +179,7 @@ class Library:
 
         def again(*, rebuild: bool) -> IngestReport:
             before = self._parts.sources_in_use()
-            return self._run_ingest(rebuild=rebuild, guard=Guard(before=before), progress=progress)
+            return self._run(rebuild=rebuild, guard=Guard(before=before), progress=progress)
 
         doing = "florilegium doctor --repair"
         with writers_lock(self._folder, doing=doing, wait=wait, on_wait=on_wait):
@@ -271,6 +239,7 @@ class Library:
         history: Sequence[Turn] = (),
         quote: bool = False,
         where: Filter | None = None,
+        options: AnswerOptions | None = None,
     ) -> Answer:
         """Answer a question from the library, with citations.
 
@@ -280,6 +249,7 @@ class Library:
             history: `Answer.history` of the answer before, for a follow-up question.
             quote: Answer with sentences of the library, whatever chat model is configured.
             where: What may be answered from, as for `search`.
+            options: How the answer is written, where that differs from the settings.
 
         Raises:
             InvalidQueryError: Neither question nor picture was given.
@@ -287,10 +257,8 @@ class Library:
                 of reach, the answer is quoted instead, and `Answer.failure` says so; what it had
                 said before it failed is kept there too.
         """
-        for event in self.stream(question, image=image, history=history, quote=quote, where=where):
-            if isinstance(event, Finished):
-                return event.answer
-        raise StoreError("The answer ended without its last event.", hint="Report this defect.")
+        events = partial(self.stream, question, image=image, history=history)
+        return whole_answer(events(quote=quote, where=where, options=options))
 
     def stream(
         self,
@@ -300,6 +268,7 @@ class Library:
         history: Sequence[Turn] = (),
         quote: bool = False,
         where: Filter | None = None,
+        options: AnswerOptions | None = None,
     ) -> Iterator[Event]:
         """Answer as `ask` does, in events: Retrieved first, then Token by Token, then Finished.
 
@@ -311,12 +280,47 @@ class Library:
             history=history,
             quote=quote,
             where=where,
+            options=options,
             parts=self._parts,
             config=self.settings.config,
             threshold=self.threshold,
             open_image=self.read_image,
             folder=self._folder,
         )
+
+    def embed(
+        self,
+        *,
+        texts: Sequence[str] = (),
+        images: Sequence[ImageLike] = (),
+        purpose: Purpose = "query",
+        crossing: bool = False,
+    ) -> Embedded:
+        """Return the embeddings of texts and of pictures, in this order, as rows of one space.
+
+        Args:
+            texts: Encoded by the text encoder, or, where there are pictures or `crossing` is set,
+                by the image-text encoder.
+            images: Encoded by the image-text encoder.
+            purpose: Whether texts are to be searched for (`query`) or found (`document`).
+            crossing: Take the space of the image-text encoder in any case.
+
+        Raises:
+            InvalidQueryError: Nothing was given, or a picture cannot be read.
+            EncoderError: The encoder failed, or does not encode what was given.
+        """
+        return embed(
+            self._parts,
+            texts=texts,
+            images=images,
+            purpose=purpose,
+            crossing=crossing,
+            max_pixels=max_pixels(self.settings.config),
+        )
+
+    def batch_counts(self) -> tuple[BatchCount, ...]:
+        """Return in how many batches how many queries were encoded since the library was opened."""
+        return self._parts.backends().batch_counts()
 
     def threshold(self) -> Threshold:
         """Return below which confidence questions are refused, and what to expect of that.
@@ -334,24 +338,31 @@ class Library:
     def index(self) -> Index:
         """Return the opened parts of the index, for programs that go below this class.
 
+        They stay open until the library is closed, or used after others have changed the index.
+        Where other threads may do that, take `reading` instead.
+
         Raises:
             IndexNotFoundError: Nothing was ingested yet.
         """
         return self._parts.index()
 
+    @contextmanager
+    def reading(self) -> Iterator[Index]:
+        """Give the opened parts of the index, which stay open until the block ends.
+
+        Raises:
+            IndexNotFoundError: Nothing was ingested yet.
+        """
+        with self._parts.reading() as opened:
+            yield opened.index
+
     def item(self, id_: str) -> Item:
         """Return one item by its id. Raises ItemNotFoundError."""
-        return self._parts.index().catalog.item(id_)
+        return self._parts.read(lambda opened: opened.index.catalog.item(id_))
 
     def read_image(self, item: Item) -> Image.Image:
         """Return the picture of an image item: RGB, upright. Raises SourceError."""
-        suffix = Path(item.source.path).suffix.lower()
-        for loader in self._parts.loaders():
-            if item.modality is Modality.IMAGE and suffix in loader.suffixes:
-                return loader.read_image(item)
-        raise UnsupportedFileError(
-            f"{item.source.path!r} holds no picture.", hint="Ask for the picture of an image item."
-        )
+        return open_picture(item, loaders=self._parts.loaders())
 
     def cache_stats(self) -> CacheStats:
         """Return what is in the embedding cache. Raises IndexNotFoundError, StoreError."""
@@ -374,7 +385,11 @@ class Library:
         )
 
     def close(self) -> None:
-        """Close all files and free all weights. The library can be used again afterwards."""
+        """Close all files and free all weights. The library can be used again afterwards.
+
+        Searches and answers of other threads end as if nothing had happened: what they use is
+        closed when the last of them ends, and this does not wait for them.
+        """
         self._parts.close()
 
     def __enter__(self) -> Self:
@@ -382,16 +397,3 @@ class Library:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-    def _run_ingest(
-        self, *, rebuild: bool, guard: Guard, progress: Callable[[Progress], None] | None
-    ) -> IngestReport:
-        return run_ingest(
-            self.root,
-            parts=self._parts,
-            config=self.settings.config,
-            folder=self._folder,
-            rebuild=rebuild,
-            guard=guard,
-            progress=progress,
-        )

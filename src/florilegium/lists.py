@@ -27,6 +27,7 @@ from florilegium.languages import can_read, language_of
 from florilegium.learning import own_names
 from florilegium.lexical import content_tokens
 from florilegium.questions import points_at_picture
+from florilegium.tracing import span
 from florilegium.types import Collection, Embeddings, Item, Modality, Query
 from florilegium.votes import count_votes, share_votes
 
@@ -166,10 +167,11 @@ class Lists:
             self._search_pictures()
 
     @contextmanager
-    def _timed(self, step: str) -> Iterator[None]:
+    def _timed(self, step: str, **attributes: str) -> Iterator[None]:
         started = time.perf_counter()
         try:
-            yield
+            with span(step, **attributes):
+                yield
         finally:
             self.seconds[step] += time.perf_counter() - started
 
@@ -210,14 +212,15 @@ class Lists:
 
     def _encode_text(self, text: str, *, crossing: bool) -> Embeddings:
         with self._timed("encoding"):
-            encoder = self._index.encoder if crossing else self._index.text_encoder
+            index = self._index
+            encoder = index.query_encoder if crossing else index.query_text_encoder
             return encode_query_text(encoder, text)
 
     def _words(
         self, name: str, modality: Modality, text: str, *, suffix: str, factor: float
     ) -> None:
         catalog, labels = self._index.catalog, name == "labels"
-        with self._timed("words"):
+        with self._timed("words", list=name):
             found = catalog.search_words(
                 text, modality, top_k=self._candidates, labels=labels, within=self._within
             )
@@ -247,7 +250,8 @@ class Lists:
         index = self._index
         info = index.encoder.info
         with self._timed("encoding"):
-            rows = [encode_query_image(index.encoder, one.image) for one in self._query.pictures]
+            encoder = index.query_encoder
+            rows = [encode_query_image(encoder, one.image) for one in self._query.pictures]
             # Several pictures are one query at their mean, which finds more than a list for each.
             mean = np.mean(rows, axis=0)
             length = float(np.linalg.norm(mean))
@@ -324,12 +328,12 @@ class Lists:
         suffix: str = "",
         factor: float = 1.0,
     ) -> None:
-        with self._timed("vectors"):
+        with self._timed("vectors", list=name):
             scores = self._nearest(collection, embedding)
         if not scores:
             self._leave_out(name + suffix, collection.modality, "the list is empty")
             return
-        with self._timed("calibration"):
+        with self._timed("calibration", list=name):
             background = self._index.backgrounds.sample(collection).scores(embedding)
             scale = fit_background(background, prior=prior)
         self.rankings.append(

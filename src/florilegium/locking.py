@@ -56,7 +56,7 @@ def writers_lock(
 
     Raises:
         IndexLockedError: Another writer holds it still; the message says who.
-        StoreError: The lock cannot be made, or the block met an error of the system.
+        StoreError: The lock cannot be made, or the block met an error of the disk.
     """
     lock = filelock.FileLock(folder / _LOCK)
     try:
@@ -67,6 +67,8 @@ def writers_lock(
         finally:
             (folder / _HOLDER).unlink(missing_ok=True)
             lock.release()
+    except ConnectionError:
+        raise  # of a pipe or a network, such as that which progress is told on: no file has it
     except OSError as error:
         raise StoreError(
             f"The index in {str(folder)!r} cannot be written: {error}.",

@@ -14,6 +14,7 @@ from florilegium.config import ChatConfig
 from florilegium.config_sections import IngestConfig
 from florilegium.fields import MACHINE_CAPTION, Fields, fold, plain
 from florilegium.ids import hash_bytes
+from florilegium.redaction import show_address
 from florilegium.sentences import split_sentences
 
 Mode = Literal["off", "missing", "all"]
@@ -94,12 +95,13 @@ class Reading:
 def caption_recipe(ingest: IngestConfig, chat: ChatConfig) -> str | None:
     """Return what captions are kept under: who is asked what. None when none are wanted.
 
-    A server that is asked for its only model is known by its address. The settings are all that is
-    looked at, so that captions are found while a server is down.
+    A server that is asked for its only model is known by its address, without what may be secret
+    there. The settings are all that is looked at, so that captions are found while a server is
+    down.
     """
     if ingest.captions == "off":
         return None
-    model = chat.name if ":" in chat.name else f"{chat.name} {chat.base_url}"
+    model = chat.name if ":" in chat.name else f"{chat.name} {show_address(chat.base_url)}"
     return f"{model} {hash_bytes(ingest.caption_prompt.strip().encode())}"
 
 

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Callable, Mapping
 from typing import Final
 
 from florilegium.errors import IndexMismatchError, IndexOutdatedError
+from florilegium.simplified import simplify
 
-SCHEMA_VERSION: Final = 3
+SCHEMA_VERSION: Final = 4
+
+GUESSES: Final = "guesses"
+"""The fact that says, where it is `DUE`, that how sure guesses are is not known."""
+DUE: Final = "due"
 
 
 def _add_checksums(connection: sqlite3.Connection) -> None:
@@ -16,7 +22,34 @@ def _add_checksums(connection: sqlite3.Connection) -> None:
     connection.execute("ALTER TABLE records ADD COLUMN checksum INTEGER")
 
 
-_STEPS: Final[Mapping[int, Callable[[sqlite3.Connection], None]]] = {2: _add_checksums}
+def _simplify_words(connection: sqlite3.Connection) -> None:
+    _set_guesses_apart(connection)
+    # Words were cut already, and a character stands alone in its word as in its text.
+    connection.create_function("simplify", 1, simplify, deterministic=True)
+    columns = ("words", "characters", "labels")
+    changes = ", ".join(f"{name}=simplify({name})" for name in columns)
+    differs = " OR ".join(f"{name} != simplify({name})" for name in columns)
+    for table in ("text_words", "image_words"):
+        rows = connection.execute(f"SELECT rowid FROM {table} WHERE {differs}").fetchall()  # noqa: S608 - constants
+        connection.executemany(f"UPDATE {table} SET {changes} WHERE rowid=?", rows)  # noqa: S608 - constants
+
+
+def _set_guesses_apart(connection: sqlite3.Connection) -> None:
+    """Note as guesses what was words of labels, with no weight: `ingest` finds it out."""
+    rows = connection.execute("SELECT number, labels, details FROM items WHERE labels != ''")
+    changed = [
+        (json.dumps(json.loads(details) | {"guesses": [[labels, [], [], 0.0]]}), number)
+        for number, labels, details in rows.fetchall()
+    ]
+    connection.executemany("UPDATE items SET details=? WHERE number=?", changed)
+    if changed:
+        connection.execute("REPLACE INTO facts VALUES (?, ?)", (GUESSES, DUE))
+
+
+_STEPS: Final[Mapping[int, Callable[[sqlite3.Connection], None]]] = {
+    2: _add_checksums,
+    3: _simplify_words,
+}
 """What makes the next schema of each that can be changed in place. Schema 1 cannot: it holds
 nothing of what files say about pictures."""
 

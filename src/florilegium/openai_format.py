@@ -8,13 +8,21 @@ from __future__ import annotations
 import base64
 import io
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, TypeGuard
 
 from PIL import Image
 
 from florilegium.errors import ChatError, ChatRejectedError
 from florilegium.templates import flatten
-from florilegium.types import ChatOptions, Delta, FinishReason, ImagePart, Message, TextPart
+from florilegium.types import (
+    ChatOptions,
+    Delta,
+    FinishReason,
+    ImagePart,
+    Message,
+    TextPart,
+    TokenUsage,
+)
 
 LARGEST_SIDE: Final = 1024
 """Pictures are shrunk to this side in pixels: vision models of 2026 read no more of them."""
@@ -41,7 +49,10 @@ def to_request(messages: Sequence[Message], *, model: str, options: ChatOptions)
         "max_tokens": options.max_tokens,
         "temperature": options.temperature,
         "stream": True,
+        "stream_options": {"include_usage": True},
     }
+    if options.top_p is not None:
+        request["top_p"] = options.top_p
     if options.seed is not None:
         request["seed"] = options.seed
     return request
@@ -83,6 +94,21 @@ def read_chunk(chunk: object) -> Delta | None:
     # Some servers send "" with each piece for "not finished yet".
     finish = _finish_reason(str(reason)) if reason else None
     return Delta(text=text, finish_reason=finish) if text or finish else None
+
+
+def read_usage(chunk: Mapping[str, Any]) -> TokenUsage | None:
+    """Return what a chunk of a stream says of tokens; None for nothing, or no numbers."""
+    usage = chunk.get("usage")
+    if not isinstance(usage, Mapping):
+        return None
+    read, written = usage.get("prompt_tokens"), usage.get("completion_tokens")
+    if not _is_count(read) or not _is_count(written):
+        return None
+    return TokenUsage(prompt_tokens=read, completion_tokens=written)
+
+
+def _is_count(value: object) -> TypeGuard[int]:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 
 
 def _text_of(content: object) -> str:

@@ -1,53 +1,40 @@
-"""The parts of a library, opened when they are first needed, and closed together.
+"""The parts of a library: opened when they are first needed, shared by threads, closed together.
 
-Knows where the index keeps its files, and refuses one that other encoders built.
+Knows which of its indexes is read and which is written, and refuses one that other encoders built.
 """
 
 from __future__ import annotations
 
 import logging
-import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from florilegium.adapter import Adapter
 from florilegium.adapter_training import Untrained
-from florilegium.agreement import agrees, check_manifest, check_store, note_statistics
-from florilegium.cache import EmbeddingCache
-from florilegium.catalog import Catalog
+from florilegium.agreement import agrees, note_statistics
+from florilegium.backends import Backends
 from florilegium.catalog_sources import read_sources
-from florilegium.config import INDEX_FOLDER, Config, user_cache_folder
+from florilegium.config import INDEX_FOLDER, Config
 from florilegium.damage import is_damage
-from florilegium.errors import (
-    FlorilegiumError,
-    IndexMismatchError,
-    IndexNotFoundError,
-    IndexOutdatedError,
-    StoreError,
-)
+from florilegium.errors import IndexMismatchError, IndexOutdatedError, StoreError
 from florilegium.file_jobs import FileJobs
-from florilegium.generations import CACHE, CATALOG, STORE, Generations
+from florilegium.generations import CACHE, CATALOG, Generations
 from florilegium.index import Index
-from florilegium.isolation import open_jobs
-from florilegium.learning import describe, forget_names, learn_names, load_names
+from florilegium.learning import describe, forget_names
+from florilegium.leases import Leases
+from florilegium.opened_index import OpenedIndex, open_index
 from florilegium.protocols import ChatModel, Encoder, Loader, Reranker
-from florilegium.registry import (
-    open_chat_model,
-    open_encoder,
-    open_loaders,
-    open_reranker,
-    open_store,
-)
 from florilegium.report import FailedFile
-from florilegium.sqlite_file import is_read_only
 from florilegium.types import Manifest, Modality, Source, Space
 
 logger = logging.getLogger(__name__)
 
-QUOTING_CHAT_MODEL = "extractive"
-"""What answers when the configured chat model is out of reach."""
+T = TypeVar("T")
 
-_RECORDS = 2  # raised when the same files give other records than before
+_TRIES = 10  # of reading, where the index is replaced each time
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,129 +49,151 @@ class Statistics:
 
 
 class Parts:
-    """Encoders, loaders, chat model, reranker and index of one library."""
+    """Encoders, loaders, chat model, reranker and index of one library.
+
+    What is given by a context manager stays open until its block ends, whatever other threads do;
+    what is returned stays open until it is outdated, or `close` is called.
+    """
 
     def __init__(self, root: Path, config: Config) -> None:
         self._root = root
         self._config = config
         self._folder = root / INDEX_FOLDER
         self._generations = Generations(self._folder)
-        self._opened: Path | None = None
-        self._catalog: Catalog | None = None
-        self._index: Index | None = None
-        self._learnt: Adapter | Untrained | None = None
-        self._generation: tuple[int, int, str | None] | None = None
-        self._text_encoder: Encoder | None = None
-        self._encoder: Encoder | None = None
-        self._loaders: list[Loader] | None = None
-        self._chat_model: ChatModel | None = None
-        self._quoting_model: ChatModel | None = None
-        self._reranker: Reranker | None = None
+        self._backends = Leases(lambda: Backends(config), close=Backends.close)
+        self._reading = Leases(
+            self._open_to_read, close=OpenedIndex.close, is_outdated=self._is_outdated
+        )
+
+    # -- what a library works with --
 
     @property
     def cache_file(self) -> Path:
         """Return where the embedding cache is, or will be."""
         return self._folder / CACHE
 
+    @contextmanager
+    def using(self) -> Iterator[Backends]:
+        """Give encoders, loaders, chat models and reranker."""
+        with self._backends.lease() as backends:
+            yield backends
+
+    def backends(self) -> Backends:
+        """Return encoders, loaders, chat models and reranker."""
+        return self._backends.current()
+
     def loaders(self) -> list[Loader]:
         """Return all loaders."""
-        if self._loaders is None:
-            config = self._config.ingest
-            count_tokens = self.text_encoder().count_tokens
-            self._loaders = open_loaders(config=config, count_tokens=count_tokens)
-        return self._loaders
+        return self.backends().loaders()
 
     def file_jobs(self) -> FileJobs:
-        """Return who has the loaders read files: this process, or others that end with `close`."""
-        return open_jobs(self.loaders(), config=self._config, cache_folder=user_cache_folder())
+        """Return who has the loaders read files."""
+        return self.backends().file_jobs()
 
     def text_encoder(self) -> Encoder:
         """Return the text encoder."""
-        if self._text_encoder is None:
-            config = self._config.text_encoder
-            self._text_encoder = open_encoder(
-                config.name, config=config, cache_folder=user_cache_folder()
-            )
-        return self._text_encoder
+        return self.backends().text_encoder()
 
     def encoder(self) -> Encoder:
         """Return the image-text encoder, which may build on the text encoder."""
-        if self._encoder is None:
-            config = self._config.encoder
-            self._encoder = open_encoder(
-                config.name,
-                config=config,
-                texts=self.text_encoder(),
-                cache_folder=user_cache_folder(),
-            )
-        return self._encoder
+        return self.backends().encoder()
 
     def chat_model(self) -> ChatModel:
         """Return the chat model."""
-        if self._chat_model is None:
-            self._chat_model = self._open_chat_model(self._config.chat.name)
-        return self._chat_model
+        return self.backends().chat_model()
 
     def quoting_model(self) -> ChatModel:
         """Return the chat model that needs no server and no weights, and cannot invent."""
-        if self._quoting_model is None:
-            self._quoting_model = self._open_chat_model(QUOTING_CHAT_MODEL)
-        return self._quoting_model
+        return self.backends().quoting_model()
 
     def reranker(self) -> Reranker | None:
         """Return the reranker, None when none is configured."""
-        config = self._config.rerank
-        if self._reranker is None and config.name:
-            self._reranker = open_reranker(config.name, config=config)
-        return self._reranker
-
-    def _open_chat_model(self, name: str) -> ChatModel:
-        return open_chat_model(
-            name,
-            config=self._config.chat,
-            texts=self.text_encoder(),
-            cache_folder=user_cache_folder(),
-        )
+        return self.backends().reranker()
 
     def manifest(self) -> Manifest:
         """Return what an index of this library must have been built by."""
-        infos = {encoder.info.id: encoder.info for encoder in (self.encoder(), self.text_encoder())}
-        spaces = [
-            Space(name=id_, fingerprint=info.fingerprint, dim=info.dim)
-            for id_, info in sorted(infos.items())
-        ]
-        return Manifest(schema=_RECORDS, spaces=tuple(spaces))
+        return self.backends().manifest()
 
-    def index(self, *, writing: bool = False, rebuild: bool = False) -> Index:
-        """Return the opened index.
+    # -- the index that is read --
 
-        An index that cannot be used as it is, or is not wanted any more, stays where it is while a
-        new one is built beside it, until `finish` puts that in use.
+    @contextmanager
+    def reading(self) -> Iterator[OpenedIndex]:
+        """Give the index in use, as it is now; it is opened once for all threads.
+
+        Raises:
+            IndexNotFoundError: Nothing was ingested yet.
+            IndexMismatchError: Other encoders built it, or a newer version.
+            StoreError: It is damaged.
+        """
+        with self._reading.lease() as opened:
+            yield opened
+
+    def read(self, work: Callable[[OpenedIndex], T]) -> T:
+        """Return what `work` makes of the index in use, and do it again if that was replaced.
+
+        Raises:
+            StoreError: The index cannot be read, or is replaced again and again; and what
+                `reading` and `work` raise.
+        """
+        for _ in range(_TRIES):
+            with self.reading() as opened:
+                try:
+                    done = work(opened)
+                except StoreError:
+                    if not opened.is_stale():
+                        raise
+                    continue
+                # Files of one that was replaced may be gone, which not every store notices.
+                if opened.is_in_use():
+                    return done
+        raise StoreError(
+            f"The index of {str(self._root)!r} was replaced {_TRIES} times while it was read.",
+            hint="Try again when fewer processes ingest it.",
+        )
+
+    def index(self) -> Index:
+        """Return the index in use. Raises what `reading` does."""
+        return self._reading.current().index
+
+    def is_stale(self) -> bool:
+        """Return whether the opened index is not the one in use any more, or was changed."""
+        opened = self._reading.opened()
+        return opened is not None and opened.is_stale()
+
+    def learnt_names(self, opened: OpenedIndex) -> Adapter | Untrained | None:
+        """Return what the library has learnt of its names, None where that is off."""
+        return opened.learnt_names() if self._config.retrieval.adapter else None
+
+    def close_index(self) -> None:
+        """Have the index opened and checked again when it is needed again."""
+        self._reading.retire()
+
+    # -- the index that is written --
+
+    @contextmanager
+    def writing(self, *, rebuild: bool = False) -> Iterator[OpenedIndex]:
+        """Give an index that nobody else reads or writes through this object.
+
+        It is made if it is absent. One that cannot be used as it is, or is not wanted any more,
+        stays where it is while a new one is built beside it, until `finish` puts that in use.
 
         Args:
-            writing: Make it if it is absent, and begin a new one if the store has lost records.
             rebuild: Begin a new one in any case, or go on with one that was begun.
 
         Raises:
-            IndexNotFoundError: Nothing was ingested yet, and this is not for writing.
             IndexMismatchError: Other encoders built it, or a newer version.
-            StoreError: It is damaged, and this is not for writing.
+            StoreError: Its files cannot be made or opened.
         """
-        if writing or self.is_stale():
-            # Another process, or another object of this one, may have changed the files since.
-            self.close_index()
-        if self._index is not None:
-            return self._index
-        try:
-            if writing:
-                self._index = self._open_to_write(rebuild=rebuild)
-            else:
-                self._index = self._open_to_read()
-            self._note_generation()
-        except FlorilegiumError:
-            self.close_index()
-            raise
-        return self._index
+        self.close_index()  # if nobody reads it now, it need not be in memory twice
+        with closing(self._open_to_write(rebuild=rebuild)) as opened:
+            yield opened
+
+    @contextmanager
+    def mending(self) -> Iterator[OpenedIndex]:
+        """Give the index in use, damaged or not, to nobody else. Raises what `reading` does."""
+        self.close_index()
+        with closing(self._open_to_read()) as opened:
+            yield opened
 
     def sources_in_use(self) -> dict[str, Source]:
         """Return the files of the index in use by path; none if it cannot be read."""
@@ -203,189 +212,119 @@ class Parts:
         """Return whether a new index was begun beside the one in use, and not finished."""
         return self._generations.next().exists()
 
-    def finish(self, index: Index) -> None:
+    def finish(self, opened: OpenedIndex) -> None:
         """Complete the index that was written, put it in use, and delete the ones before it.
+
+        It learns its names, where that is on.
 
         Until then searches use the index before, if it can be used. Raises StoreError.
         """
-        note_statistics(index)
-        if self._opened is not None and self._opened != self._generations.current():
-            self._generations.switch(self._opened)
-            self._note_generation()
+        if self._config.retrieval.adapter:
+            opened.learn_names()
+        else:
+            forget_names(opened.index)
+        note_statistics(opened.index)
+        if not opened.is_in_use():
+            self._generations.switch(opened.folder)
         self._generations.remove_old()
 
-    def _open_to_read(self) -> Index:
-        self.manifest()  # opens the encoders, which may take a moment
+    def _is_outdated(self, opened: OpenedIndex) -> bool:
+        # After `close`, the encoders of one that was opened at that very moment are others.
+        return opened.backends is not self._backends.opened() or opened.is_stale()
+
+    def _open_to_read(self) -> OpenedIndex:
         while True:
             folder = self._generations.current()
             try:
-                index = self._open(folder)
+                opened = self._open(folder)
             except StoreError:
                 if folder == self._generations.current():
                     raise
-                self.close_index()
                 continue
             # If another one was put in use meanwhile, this may be a half of one that is deleted.
-            if folder == self._generations.current():
-                return index
-            self.close_index(index)
+            if opened.is_in_use():
+                return opened
+            opened.close()
 
-    def _open_to_write(self, *, rebuild: bool) -> Index:
+    def _open_to_write(self, *, rebuild: bool) -> OpenedIndex:
         current = self._generations.current()
         if not (rebuild and (current / CATALOG).exists()):
-            index = self._open_sound(current)
-            if index is not None:
-                return index
+            opened = self._open_sound(current)
+            if opened is not None:
+                return opened
         beside = self._generations.next()
-        index = self._open_sound(beside) if beside.exists() else None
-        if index is None:
+        opened = self._open_sound(beside) if beside.exists() else None
+        if opened is None:
             self._generations.remove(beside)
-            index = self._open(beside, writing=True)
-        return index
+            opened = self._open(beside, writing=True)
+        return opened
 
-    def _open_sound(self, folder: Path) -> Index | None:
+    def _open_sound(self, folder: Path) -> OpenedIndex | None:
         """Return the index of a folder, or None if it has to be made anew.
 
         Raises IndexMismatchError if the settings of the index in use are others than those of now.
         """
-        index = None
-        try:
-            index = self._open(folder, writing=True)
-            if agrees(index):
-                return index
-            logger.warning("The vector store in %s has lost records: it is made anew.", folder)
-        except IndexOutdatedError as error:
-            logger.warning("%s It is made anew from the cache.", error.message)
-        except IndexMismatchError:
-            # Of an index that was begun with other settings, nothing is wanted.
-            if folder == self._generations.current():
-                raise
-        except StoreError as error:
-            if not is_damage(error):
-                raise
-            logger.warning("The index in %s is damaged and made anew: %s", folder, error.message)
-        self.close_index(index)
+        with ExitStack() as stack:
+            try:
+                opened = self._open(folder, writing=True)
+                stack.callback(opened.close)
+                if agrees(opened.index):
+                    stack.pop_all()
+                    return opened
+                logger.warning("The vector store in %s has lost records: it is made anew.", folder)
+            except IndexOutdatedError as error:
+                logger.warning("%s It is made anew from the cache.", error.message)
+            except IndexMismatchError:
+                # Of an index that was begun with other settings, nothing is wanted.
+                if folder == self._generations.current():
+                    raise
+            except StoreError as error:
+                if not is_damage(error):
+                    raise
+                logger.warning("The index in %s is damaged, made anew: %s", folder, error.message)
         return None
 
-    def _open(self, folder: Path, *, writing: bool = False) -> Index:
-        """Open the index in one folder; make it if it is absent, to write. Raises as `index`."""
-        if writing:
-            self._generations.make(folder)
-        elif not (folder / CATALOG).exists():
-            raise IndexNotFoundError(
-                f"Nothing was ingested in {str(self._root)!r} yet.",
-                hint="Run `florilegium ingest`.",
-            )
-        manifest, kind = self.manifest(), self._config.store.name
-        catalog = self._catalog = Catalog(folder / CATALOG, root=self._root)
-        self._opened = folder
-        check_manifest(catalog, manifest, root=self._root, writing=writing)
-        check_store(catalog, kind, folder=folder, root=self._root, writing=writing)
-        try:
-            store = open_store(kind, folder=folder / STORE, manifest=manifest)
-        except IndexMismatchError as error:
-            if not writing:
-                raise
-            # The catalog is right, so this store is left over from another index.
-            raise IndexOutdatedError(error.message, hint=error.hint) from error
-        try:
-            cache = EmbeddingCache(self.cache_file)
-        except StoreError as error:
-            store.close()
-            # Without its cause: a damaged cache is no damage of this index.
-            raise type(error)(error.message, hint=error.hint) from None
-        return Index(
-            catalog=catalog,
-            store=store,
-            cache=cache,
-            encoder=self.encoder(),
-            text_encoder=self.text_encoder(),
+    def _open(self, folder: Path, *, writing: bool = False) -> OpenedIndex:
+        return open_index(
+            folder,
+            root=self._root,
+            store=self._config.store.name,
+            cache_file=self.cache_file,
+            lease=self._backends.lease(),
+            generations=self._generations,
+            writing=writing,
         )
 
-    def note_change(self) -> None:
-        """Let everybody who has this index open know that it has changed."""
-        if self._catalog is not None:
-            self._catalog.set_fact("generation", str(time.time_ns()))
-            self._note_generation()
-
-    def _note_generation(self) -> None:
-        # An index that is built beside the one in use is for writing alone.
-        in_use = self._opened == self._generations.current()
-        self._generation = self._read_generation() if in_use else None
-
-    def _read_generation(self) -> tuple[int, int, str | None] | None:
-        if self._catalog is None:
-            return None
-        # An index that was made anew is another file.
-        file = self._generations.current() / CATALOG
-        if not file.exists():
-            return None
-        # Who may not write does not see the log of who does, but the file itself.
-        changed = file.stat().st_mtime_ns if is_read_only(file) else 0
-        return file.stat().st_ino, changed, self._catalog.fact("generation")
-
-    def is_stale(self) -> bool:
-        """Return whether the opened index is not the one in use any more, or was changed."""
-        return self._index is not None and self._read_generation() != self._generation
-
-    def learnt_names(self) -> Adapter | Untrained | None:
-        """Return what the library has learnt of its names, None where that is off."""
-        if not self._config.retrieval.adapter:
-            return None
-        if self._learnt is None:
-            self._learnt = load_names(self.index(), folder=self._generations.current())
-        return self._learnt
-
-    def learn_names(self, index: Index) -> None:
-        """Let an index learn its names, where that is on. Raises StoreError."""
-        if self._config.retrieval.adapter:
-            self._learnt = learn_names(index, folder=self._opened or self._folder)
-        else:
-            forget_names(index)
-
-    def close_index(self, index: Index | None = None) -> None:
-        """Close the index alone; it is opened and checked again when it is needed again."""
-        self._learnt = self._opened = None
-        index = index or self._index
-        if index is not None:
-            index.store.close()
-            index.cache.close()
-            self._index = None
-        if self._catalog is not None:
-            self._catalog.close()
-            self._catalog = None
+    # -- all of it --
 
     def statistics(self) -> Statistics:
         """Return how much is in the index. Raises IndexNotFoundError when there is none."""
-        index = self.index()
-        return Statistics(
-            sources=len(index.catalog.sources()),
-            images=index.catalog.count(Modality.IMAGE),
-            texts=index.catalog.count(Modality.TEXT),
-            failed=index.catalog.failures(),
-            spaces=self.manifest().spaces,
-        )
+        spaces = self.manifest().spaces
+
+        def count(opened: OpenedIndex) -> Statistics:
+            catalog = opened.index.catalog
+            return Statistics(
+                sources=catalog.count("source"),
+                images=catalog.count(Modality.IMAGE),
+                texts=catalog.count(Modality.TEXT),
+                failed=catalog.failures(),
+                spaces=spaces,
+            )
+
+        return self.read(count)
 
     def describe_index(self) -> str:
         """Return in one line how much is in the index. Raises IndexNotFoundError."""
         found = self.statistics()
         failed = f", {len(found.failed)} failed" if found.failed else ""
-        learnt = self.learnt_names()
+        learnt = self.read(self.learnt_names)
         names = f"; learnt names: {describe(learnt).reason}" if learnt is not None else ""
         return f"{found.images} pictures and {found.texts} chunks of text{failed}{names}"
 
     def close(self) -> None:
-        """Close what is open. Parts are opened again when they are needed again."""
-        self.close_index()
-        opened = (
-            self._encoder,
-            self._text_encoder,
-            self._chat_model,
-            self._quoting_model,
-            self._reranker,
-        )
-        for part in opened:
-            if part is not None:
-                part.close()
-        self._encoder = self._text_encoder = None
-        self._loaders = self._chat_model = self._quoting_model = self._reranker = None
+        """Close what is open; what a block of another thread uses, at the end of that block.
+
+        Parts are opened again when they are needed again.
+        """
+        self._reading.retire()
+        self._backends.retire()

@@ -12,8 +12,8 @@ from florilegium.index import Index
 from florilegium.scan import Scan, Seen
 from florilegium.types import Source
 
-# Raised when loaders or the cutting of texts give other items than before.
-_LOADING_VERSION = 2
+# Raised when loaders, names, descriptions or the cutting of texts give other items than before.
+_LOADING_VERSION = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,28 +9,30 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from PIL import Image
 
 from florilegium.answers import Turn
 from florilegium.citations import strip_citations
 from florilegium.errors import SourceError
+from florilegium.guesses import said_words
+from florilegium.languages import reply_language
 from florilegium.templates import one_line, render_part
 from florilegium.types import Hit, ImagePart, Item, Message, Modality, SourcePart, TextPart
 
 PICTURE_QUESTION = "What is this?"
 """What is asked by a picture that comes without words."""
 
-OWN_LABELS = {"en": "Not from the library:", "zh": "以下不是资料库的内容："}
+OWN_LABELS = {"en": "Not from the library:", "zh": "以下内容并非来自资料库："}
 """How the paragraph begins in which a chat model may say what it knows itself, by language."""
 
 PICTURE_MARK = "Picture: "
-"""How the text of a source begins that is a picture: its card follows."""
+"""How the text of a source begins that is a picture: what people call it follows."""
 
 REFUSALS = {
     "en": "Nothing in this library answers that.",
-    "zh": "这个资料库里没有能回答这个问题的内容。",
+    "zh": "资料库中没有能回答这个问题的内容。",
 }
 """What is said when there is no answer, by language of the question."""
 
@@ -57,7 +59,6 @@ _PERSONA = "a careful assistant"
 _HAN = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]")
 _PLAIN = re.compile(r"[A-Za-z \n]")
 _FRAME = 8  # tokens round a message, and of the line before a picture
-_KANA = re.compile(r"[\u3040-\u30ff]")
 _BUDGET_OF_HISTORY = 0.25
 _SHORTEST_CUT = 40
 _DECORATION = " \t\r\n.!。！*_`\"'“”"
@@ -175,7 +176,7 @@ def choose_sources(hits: Sequence[Hit], *, max_sources: int) -> tuple[Hit, ...]:
 
 def refusal(question: str) -> str:
     """Return the sentence that says, in Chinese or else in English, that nothing answers."""
-    return REFUSALS[_language(question)]
+    return REFUSALS[reply_language(question)]
 
 
 def is_refusal(reply: str) -> bool:
@@ -218,12 +219,8 @@ def _system_text(question: str, rules: Rules) -> str:
     return _SYSTEM.format(
         persona=rules.persona.strip() or _PERSONA,
         refusal=refusal(question),
-        own_knowledge=own.format(label=OWN_LABELS[_language(question)]),
+        own_knowledge=own.format(label=OWN_LABELS[reply_language(question)]),
     )
-
-
-def _language(question: str) -> str:
-    return "zh" if _HAN.search(question) and not _KANA.search(question) else "en"
 
 
 def _pictures(
@@ -316,11 +313,16 @@ def _cut_first(
 
 
 def _with_text(source: SourcePart, text: str) -> SourcePart:
-    return SourcePart(number=source.number, title=source.title, path=source.path, text=text)
+    return replace(source, text=text)
 
 
 def _source(number: int, item: Item) -> SourcePart:
     mark = PICTURE_MARK if item.modality is Modality.IMAGE else ""
-    # An article's own "[3]" would be taken for our source 3.
-    text = f"{mark}{strip_citations(item.text)}"
-    return SourcePart(number=number, title=item.title, path=item.source.path, text=text)
+    return SourcePart(
+        number=number,
+        title=item.title,
+        path=item.source.path,
+        # An article's own "[3]" would be taken for our source 3.
+        text=f"{mark}{strip_citations(said_words(item))}",
+        guesses=item.guesses,
+    )

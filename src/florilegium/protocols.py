@@ -105,7 +105,7 @@ class VectorStore(Protocol):
     matches, best first, ties by id, cosine similarity in [-1, 1]; with `within`, only records of
     these items, and exactly the nearest ones where they are at most 5,000 records; a collection
     that was never written is empty. What was written is there after closing and opening; opening
-    with another manifest raises IndexMismatchError.
+    with another manifest raises IndexMismatchError. Several threads may read one store at once.
     """
 
     def upsert(self, collection: Collection, records: Sequence[Record]) -> None:
@@ -152,9 +152,9 @@ class SelfChecking(Protocol):
 class ChatModel(Protocol):
     """Stream a reply.
 
-    Joining all deltas gives the reply; only the last has a finish reason. Closing the iterator
-    early stops the model and frees it. More images than `info.max_images` raise
-    UnsupportedInputError before anything is sent.
+    Joining all deltas gives the reply; only the last has a finish reason, and the usage if the
+    model counts its tokens. Closing the iterator early stops the model and frees it. More images
+    than `info.max_images` raise UnsupportedInputError before anything is sent.
     """
 
     @property

@@ -9,6 +9,7 @@ import re
 from collections.abc import Sequence
 
 from florilegium.lexical import content_tokens
+from florilegium.simplified import simplify
 
 _HAN = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]")
 # "In winter?" leans on what was said before; "In which month do I plant tulips?" does not.
@@ -46,7 +47,7 @@ _IDENTIFIES = re.compile(
 
 def is_follow_up(question: str) -> bool:
     """Return whether a question seems to lean on the one before: "And in winter?", "它有毒吗?"."""
-    asked = question.strip()
+    asked = simplify(question.strip())
     han = len(_HAN.findall(asked))
     short = han <= 4 if han else len(asked.split()) <= 2
     return short or bool(_LEAD_IN.match(asked)) or _points_back(_INNER.sub("", asked))
@@ -64,9 +65,13 @@ def points_at_picture(question: str) -> bool:
 
     A question without content words ("What now?") can be about nothing else.
     """
-    return (
-        not content_tokens(question) or is_follow_up(question) or bool(_IN_PICTURE.search(question))
-    )
+    asked = simplify(question)
+    return not content_tokens(asked) or is_follow_up(asked) or bool(_IN_PICTURE.search(asked))
+
+
+def asks_what_it_is(question: str) -> bool:
+    """Return whether a question asks what it points at is: "Which flower is this?"."""
+    return bool(_IDENTIFIES.match(simplify(question.strip())))
 
 
 def search_text(question: str, earlier: Sequence[str]) -> str:
@@ -80,7 +85,7 @@ def search_text(question: str, earlier: Sequence[str]) -> str:
     if not asked or not is_follow_up(asked):
         return asked
     # "What is this?" says nothing that a later question could lean on; the picture does.
-    before = [text.strip() for text in earlier if not _IDENTIFIES.match(text.strip())]
+    before = [text.strip() for text in earlier if not asks_what_it_is(text)]
     before = [text for text in before if text]
     if not before:
         return asked

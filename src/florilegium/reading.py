@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from florilegium.errors import FileTooLargeError, UnreadableFileError
+from florilegium.errors import FileTooLargeError, SourceGoneError, UnreadableFileError
 from florilegium.types import Source
 
 _BLOCK: Final = 1 << 20
@@ -65,6 +65,32 @@ def hash_source(file: Path, *, name: str, max_bytes: int, hint: str) -> str:
     return digest.hexdigest()
 
 
+def check_unchanged(source: Source) -> None:
+    """Raise SourceGoneError unless a file is still the one that was ingested.
+
+    Its size and its time tell; what it holds is read only where the time alone is another.
+    """
+    try:
+        status = source.file.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        raise SourceGoneError(
+            f"{source.path!r} is not there any more.",
+            hint="The next `florilegium ingest` takes it out of the index.",
+        ) from None
+    except OSError as error:
+        raise _unreadable(source.path, error) from error
+    if (status.st_size, status.st_mtime_ns) == (source.size, source.modified_ns):
+        return
+    hint = "The next `florilegium ingest` takes it in as it is now."
+    if status.st_size == source.size:
+        found = hash_source(source.file, name=source.path, max_bytes=source.size, hint=hint)
+        if found == source.content_hash:
+            return
+    raise SourceGoneError(
+        f"{source.path!r} has become another file since it was ingested.", hint=hint
+    )
+
+
 @contextmanager
 def _opened(file: Path, *, name: str) -> Iterator[BinaryIO]:
     try:
@@ -78,10 +104,14 @@ def _opened(file: Path, *, name: str) -> Iterator[BinaryIO]:
         with os.fdopen(descriptor, "rb") as stream:
             yield stream
     except OSError as error:
-        raise UnreadableFileError(
-            f"{name!r} cannot be read: {error.strerror}.",
-            hint="Check that the file is there and that you may read it.",
-        ) from error
+        raise _unreadable(name, error) from error
+
+
+def _unreadable(name: str, error: OSError) -> UnreadableFileError:
+    return UnreadableFileError(
+        f"{name!r} cannot be read: {error.strerror}.",
+        hint="Check that the file is there and that you may read it.",
+    )
 
 
 def _too_large(name: str, size: int, max_bytes: int, *, hint: str) -> FileTooLargeError:

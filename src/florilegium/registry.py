@@ -7,7 +7,10 @@ backend by name.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import lru_cache
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any
@@ -105,12 +108,34 @@ def _loaders(
 
 def backend_names(group: str) -> list[str]:
     """Return the names that a group (`encoders`, `stores`, …) offers."""
-    return sorted({point.name for point in entry_points(group=f"florilegium.{group}")})
+    return sorted({point.name for point in _entry_points(group)})
+
+
+def _entry_points(group: str) -> Sequence[EntryPoint]:
+    installed = _installed(tuple(_state(folder) for folder in sys.path))
+    return installed.get(f"florilegium.{group}", ())
+
+
+# All that is installed is read for it, which takes longer than opening a small library.
+@lru_cache(maxsize=1)
+def _installed(_: tuple[tuple[str | int, ...], ...]) -> dict[str, list[EntryPoint]]:
+    points = entry_points()
+    ours = (group for group in points.groups if group.startswith("florilegium."))
+    return {group: list(points.select(group=group)) for group in ours}
+
+
+def _state(folder: str) -> tuple[str | int, ...]:
+    """Return what changes when something is installed into a folder of `sys.path`, or removed."""
+    try:
+        found = Path(folder or os.curdir).stat()
+    except OSError:
+        return (folder,)
+    return folder, found.st_dev, found.st_ino, found.st_mtime_ns
 
 
 def _find(group: str, name: str) -> tuple[Callable[..., Any], str]:
     kind, _, model = name.partition(":")
-    for point in entry_points(group=f"florilegium.{group}"):
+    for point in _entry_points(group):
         if point.name == kind:
             return _import(point), model
     known = ", ".join(backend_names(group)) or "none"

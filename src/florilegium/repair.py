@@ -212,6 +212,7 @@ class _Repair:
         self._parts.close_index()
         try:
             with (
+                self._parts.using() as backends,
                 closing(Catalog(current / CATALOG, root=self._folder.parent)) as catalog,
                 closing(CopiedRecords(current / STORE)) as store,
                 closing(EmbeddingCache(self._folder / CACHE)) as cache,
@@ -220,8 +221,10 @@ class _Repair:
                     catalog=catalog,
                     store=store,
                     cache=cache,
-                    encoder=self._parts.encoder(),
-                    text_encoder=self._parts.text_encoder(),
+                    encoder=backends.encoder(),
+                    text_encoder=backends.text_encoder(),
+                    query_encoder=backends.query_encoder(),
+                    query_text_encoder=backends.query_text_encoder(),
                 )
                 return fill_cache(index)
         except (StoreError, sqlite3.Error) as error:
@@ -231,7 +234,12 @@ class _Repair:
     # -- single records and rows --
 
     def _mend_records(self) -> str:
-        index = self._parts.index()
+        with self._parts.mending() as opened:
+            done = self._mend_records_of(opened.index)
+            opened.note_change()
+        return done
+
+    def _mend_records_of(self, index: Index) -> str:
         broken = list(index.cache.verify())
         index.cache.delete(broken)
         differences = compare(index, deep=False)
@@ -248,7 +256,6 @@ class _Repair:
             self._tell(f"{len(paths)} files are read anew, since nothing else has their vectors.")
         for start in range(0, len(paths), _BATCH):
             _forget(index, paths[start : start + _BATCH])
-        self._parts.note_change()
         done = {
             "orphans deleted": deleted,
             "vectors put again": put,

@@ -6,7 +6,8 @@ Opens and writes nothing.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from florilegium.adapter import Adapter
@@ -23,8 +24,9 @@ from florilegium.lists import Lists, RankingSummary, with_coverage
 from florilegium.picture_hashes import hashes_of
 from florilegium.protocols import Reranker
 from florilegium.rereading import rerank_hits, why_not
+from florilegium.tracing import note, past, span
 from florilegium.types import Hit, Item, Modality, Query
-from florilegium.votes import name_candidates
+from florilegium.votes import name_candidates, part_shares
 from florilegium.weighing import weigh_evidence
 
 __all__ = ["MOST_HITS", "Explanation", "RankingSummary", "SearchOptions", "retrieve"]
@@ -87,6 +89,8 @@ def retrieve(
         RerankError: The reranker failed.
     """
     _check(query)
+    note(pictures=len(query.pictures), terms=len(query.terms), top_k=query.top_k)
+    note(encoder=index.encoder.info.id, text_encoder=index.text_encoder.info.id)
     clock = _Clock()
     within = None
     if where is not None and not where.is_empty:
@@ -102,14 +106,15 @@ def retrieve(
     clock.note("links")
     left_out: list[RankingSummary] = []
     if options.reranker is not None:
-        fused = _reread(query, fused, index=index, options=options, left_out=left_out)
-        clock.note("rerank")
+        with clock.step("rerank"):
+            fused = _reread(query, fused, index=index, options=options, left_out=left_out)
     hits = _hits([o for o in fused if query.modality in (None, o.modality)], query, index=index)
     clock.note("hits")
     evidence = weigh_evidence(query, lists, fused, index=index)
     clock.note("evidence")
     named = _candidates(query, lists, index=index, learnt=options.learnt)
     clock.note("names")
+    note(hits=len(hits), confidence=evidence.confidence)
     return Explanation(
         hits=hits,
         rankings=(*lists.summaries(), *left_out),
@@ -130,13 +135,23 @@ class _Clock:
         self._last = time.perf_counter()
 
     def note(self, step: str) -> None:
-        now = time.perf_counter()
-        self.seconds[step] = now - self._last
-        self._last = now
+        self._note(step)
+        past(step, self.seconds[step])
+
+    @contextmanager
+    def step(self, step: str) -> Iterator[None]:
+        with span(step):
+            yield
+        self._note(step)
 
     def take(self, seconds: Mapping[str, float]) -> None:
         self.seconds |= seconds
         self._last = time.perf_counter()
+
+    def _note(self, step: str) -> None:
+        now = time.perf_counter()
+        self.seconds[step] = now - self._last
+        self._last = now
 
 
 def _check(query: Query) -> None:
@@ -197,6 +212,7 @@ def _reread(
             for modality in Modality
         ]
         return list(fused)
+    note(reranker=options.reranker.info.id)
     # Of what cannot be read there may be some among the best, so more are at hand.
     wanted = [one for one in fused if query.modality in (None, one.modality)]
     others = [one for one in fused if query.modality not in (None, one.modality)]
@@ -227,7 +243,7 @@ def _candidates(
     if isinstance(learnt, Adapter) and learnt.helps and not lists.twins and lists.votes:
         assert lists.embedding is not None
         found = blend_candidates(found, lists.votes, learnt, lists.embedding, catalog=index.catalog)
-    return found
+    return part_shares(found)
 
 
 def _lenders(fused: Sequence[Fused], *, index: Index) -> dict[str, list[str]]:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import errno
 import fnmatch
+import heapq
 import os
 import re
 import stat
+import unicodedata
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from florilegium.config import CONFIG_NAME, INDEX_FOLDER
 from florilegium.descriptions import is_sidecar, is_table, target_keys
+from florilegium.encodings import decode_text
 from florilegium.errors import IndexNotFoundError, SourceError, UnreadableFileError
 from florilegium.report import FailedFile
 from florilegium.types import Source
@@ -27,6 +30,8 @@ _HINTS = {
 }
 _AGAIN = "Run `florilegium ingest` again when nobody writes to it."
 
+_MOST_EXAMPLES = 5
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
@@ -39,11 +44,15 @@ class Seen:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scan:
-    """All files of a folder, in order of their paths; `ignored` counts those nobody reads."""
+    """All files of a folder, in order of their paths; `ignored` counts those nobody reads.
+
+    `ignored_examples` are the first of those.
+    """
 
     files: tuple[Seen, ...]
     failed: tuple[FailedFile, ...]
     ignored: int
+    ignored_examples: tuple[str, ...] = ()
 
 
 def scan_folder(root: Path, *, suffixes: Collection[str], exclude: Sequence[str]) -> Scan:
@@ -64,6 +73,7 @@ def scan_folder(root: Path, *, suffixes: Collection[str], exclude: Sequence[str]
     failed: list[FailedFile] = []
     others: list[str] = []
     ignored = 0
+    examples: list[str] = []
 
     def note(error: OSError) -> None:
         path = Path(error.filename).relative_to(root).as_posix()
@@ -81,17 +91,24 @@ def scan_folder(root: Path, *, suffixes: Collection[str], exclude: Sequence[str]
         telling = [name for name in rest if is_table(name) or is_sidecar(name, described)]
         others += [inside + name for name in telling]
         ignored += len(rest) - len(telling)
+        examples = _first([*examples, *(inside + name for name in rest if name not in telling)])
         _look_at([inside + name for name in loaded], root=root, files=files, failed=failed)
     if files or failed:
         _look_at(others, root=root, files=files, failed=failed)
     else:
         # Without what they describe they are nothing that could be searched.
         ignored += len(others)
+        examples = _first([*examples, *others])
     return Scan(
         files=tuple(sorted(files, key=lambda seen: seen.path)),
         failed=tuple(sorted(failed, key=lambda failure: failure.path)),
         ignored=ignored,
+        ignored_examples=tuple(map(_shown, examples)),
     )
+
+
+def _first(paths: Iterable[str]) -> list[str]:
+    return heapq.nsmallest(_MOST_EXAMPLES, paths)
 
 
 def _walk(
@@ -206,14 +223,36 @@ def _left_out(inside: str, name: str, patterns: Sequence[re.Pattern[str]]) -> bo
 
 
 def _failure(path: str, error: OSError, kind: str) -> FailedFile:
-    # A name that is not UTF-8 is shown with its bytes escaped, so that it can be kept and printed.
-    path = path.encode("utf-8", "backslashreplace").decode("utf-8")
+    shown = _shown(path)
+    todo = _HINTS.get(error.errno or 0, _MAY_NOT)
+    if shown != path:
+        todo += _meant(path)
     return FailedFile(
-        path=path,
+        path=shown,
         code=UnreadableFileError.code,
-        message=f"The {kind} {path!r} cannot be read: {error.strerror}.",
-        hint=f"{_HINTS.get(error.errno or 0, _MAY_NOT)}, or exclude it in florilegium.toml.",
+        message=f"The {kind} {shown!r} cannot be read: {error.strerror}.",
+        hint=f"{todo}, or exclude it in florilegium.toml.",
     )
+
+
+def _shown(path: str) -> str:
+    """Return a path; a name that is not UTF-8 has its bytes escaped, to be kept and printed."""
+    return path.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def _meant(path: str) -> str:
+    """Return what the bytes of a name that is not UTF-8 may say, as those of unpacked archives."""
+    parts = [os.fsencode(part) for part in path.split("/")]
+    try:
+        read = "/".join(decode_text(part) for part in parts)
+    except UnreadableFileError:
+        return ""
+    # A guess that went wrong shows in characters that nobody types.
+    odd = any(unicodedata.category(character) in {"Cc", "Cn", "Co"} for character in read)
+    # All encodings of names leave the letters of an extension as they are.
+    extension = PurePosixPath(path).suffix
+    kept = not extension.isascii() or read.endswith(extension)
+    return f", perhaps to {read!r}" if kept and not odd else ""
 
 
 def check_unchanged(source: Source) -> None:

@@ -5,11 +5,13 @@ Only backends that speak HTTP import it, since it imports their library.
 
 from __future__ import annotations
 
+import logging
 from ipaddress import ip_address
 
 import httpx
 
 from florilegium.errors import ConfigError
+from florilegium.redaction import hide_in_record, show_address
 
 CHAT_EXAMPLES = (
     'Set chat.base_url to the server\'s address, e.g. "http://localhost:11434/v1" for Ollama, '
@@ -52,8 +54,11 @@ def parse_address(
         )
     if url.scheme not in {"http", "https"} or not url.host:
         raise ConfigError(
-            f"The setting {setting!r} is {text!r}, which is no http address.", hint=examples
+            f"The setting {setting!r} is {show_address(text)!r}, which is no http address.",
+            hint=examples,
         )
+    if url.query:
+        logging.getLogger("httpx").addFilter(hide_in_record)  # which tells each address it asks
     return url.copy_with(path=url.path.rstrip("/"), fragment=None)
 
 
@@ -64,7 +69,7 @@ def join(base_url: httpx.URL, path: str) -> httpx.URL:
 
 def show(base_url: httpx.URL) -> str:
     """Return an address for messages: without its query, which may hold a secret."""
-    return str(base_url.copy_with(query=None)).rstrip("/")
+    return show_address(str(base_url.copy_with(query=None))).rstrip("/")
 
 
 def is_loopback(base_url: httpx.URL) -> bool:

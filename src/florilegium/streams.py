@@ -1,16 +1,17 @@
-"""Closing what streams deltas, whatever kind of iterator it is. Knows no chat model."""
+"""Closing what streams, whatever kind of iterator it is. Knows no chat model."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
-from florilegium.types import Delta
+_T = TypeVar("_T")
 
 
 @contextmanager
-def closing_stream(stream: Iterator[Delta]) -> Iterator[Iterator[Delta]]:
-    """Give the stream, and close it at the end of the block, which stops the chat model."""
+def closing_stream(stream: Iterator[_T]) -> Iterator[Iterator[_T]]:
+    """Give the stream, and close it at the end of the block, which stops what it streams from."""
     try:
         yield stream
     finally:

@@ -14,6 +14,7 @@ from florilegium.languages import language_of
 from florilegium.lexical import content_tokens, tokens
 from florilegium.prompt import OWN_LABELS, is_refusal
 from florilegium.sentences import split_sentences
+from florilegium.simplified import simplify
 from florilegium.types import Hit, Modality
 
 MARKS = {"en": " (not from the library)", "zh": "（非资料库内容）"}
@@ -140,7 +141,7 @@ class SupportMarker:
         claim = strip_citations(sentence).strip()
         words = content_tokens(claim)
         is_marked = any(mark.strip() in sentence for mark in MARKS.values())
-        if len(words) < _SHORTEST or claim.endswith(_NOT_A_CLAIM) or _TALK.match(claim):
+        if len(words) < _SHORTEST or claim.endswith(_NOT_A_CLAIM) or _TALK.match(simplify(claim)):
             return True
         if is_marked or is_refusal(claim):
             return True

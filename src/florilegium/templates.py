@@ -37,6 +37,7 @@ _FENCE = re.compile(
     rf"[<＜]{_UNSEEN}\s*{_UNSEEN}[/／]?\s*{_UNSEEN.join('source')}\b", re.IGNORECASE
 )
 _LONGEST_ATTRIBUTE = 200
+_GUESSES = "Guesses at what it shows, which may be wrong: "
 _GAP = "\n\n"
 
 
@@ -71,7 +72,9 @@ def render_part(part: TextPart | SourcePart) -> str:
         return defuse_control(part.text)
     title, path = _attribute(part.title), _attribute(part.path)
     head = f'<source number="{part.number}" title="{title}" path="{path}">'
-    text = _FENCE.sub(lambda match: f"‹{match[0][1:]}", defuse_control(part.text))
+    guesses = ", ".join(f"{one.name} ({one.weight:.0%})" for one in part.guesses if one.weight > 0)
+    plain = f"{part.text}\n{_GUESSES}{guesses}" if guesses else part.text
+    text = _FENCE.sub(lambda match: f"‹{match[0][1:]}", defuse_control(plain))
     return f"{head}\n{text}\n</source>"
 
 

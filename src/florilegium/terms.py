@@ -9,7 +9,7 @@ from florilegium.types import Term
 # A sign belongs to what follows it at once and stands at the start of a word, so that neither
 # "state-of-the-art" nor "5 - 3" nor "-5 degrees" is a term.
 _TERM = re.compile(
-    r"(?<!\S)(?P<sign>[+\-−])"
+    r"(?<!\S)(?P<sign>[+\-−＋－])"
     r"(?:\"(?P<straight>[^\"]+)\"|[“「](?P<curly>[^”」]+)[”」]|(?P<bare>[^\W\d_][^\s\"“”「」]*))"
 )
 
@@ -21,7 +21,7 @@ def split_terms(typed: str) -> tuple[str, tuple[Term, ...]]:
     Without a sign quotation marks mean nothing and stay.
     """
     terms = tuple(
-        Term(text=words, wanted=match["sign"] == "+")
+        Term(text=words, wanted=match["sign"] in "+＋")
         for match in _TERM.finditer(typed)
         if (words := _words(match))
     )
@@ -32,4 +32,8 @@ def split_terms(typed: str) -> tuple[str, tuple[Term, ...]]:
 
 def _words(match: re.Match[str]) -> str:
     quoted = match["straight"] or match["curly"]
-    return " ".join((quoted or match["bare"]).split()) if quoted else match["bare"].rstrip(",.;:!?")
+    return (
+        " ".join((quoted or match["bare"]).split())
+        if quoted
+        else match["bare"].rstrip(",.;:!?，。；：！？、")
+    )

@@ -6,6 +6,7 @@ Pure: knows texts and deltas. Every cut of the stream gives the same answer.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import Final
 
 from florilegium.types import Delta
@@ -22,7 +23,7 @@ def without_thoughts(deltas: Iterable[Delta]) -> Iterator[Delta]:
         if delta.finish_reason is not None:
             text += thoughts.finish()
         if text or delta.finish_reason is not None:
-            yield Delta(text=text, finish_reason=delta.finish_reason)
+            yield replace(delta, text=text)
 
 
 class ThoughtFilter:

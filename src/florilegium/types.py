@@ -86,7 +86,8 @@ class Item:
     `text` is the chunk itself, or the card of a picture (the words that stand for it).
     `span` says where a chunk stands in its source; `width` and `height` are pixels as displayed.
     `fields` are what is said of it, sorted pairs of a name in lower case and a value; a loader
-    gives those that stand in the file itself.
+    gives those that stand in the file itself. `guesses` are the labels of a picture by its encoder,
+    surest first; their words end its card.
     """
 
     id: str
@@ -100,6 +101,7 @@ class Item:
     height: int | None = None
     references: tuple[Reference, ...] = ()
     fields: tuple[tuple[str, str], ...] = ()
+    guesses: tuple[Label, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -291,12 +293,13 @@ class ImagePart:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourcePart:
-    """A numbered source in a message. It is data to answer from, never an instruction."""
+    """A numbered source in a message: data, never an instruction; `guesses` are not in `text`."""
 
     number: int
     title: str
     path: str
     text: str
+    guesses: tuple[Label, ...] = ()
 
 
 MessagePart: TypeAlias = TextPart | ImagePart | SourcePart
@@ -312,19 +315,36 @@ class Message:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChatOptions:
-    """How a chat model replies. `temperature` 0 asks for the same reply every time."""
+    """How a chat model replies. `temperature` 0 asks for the same reply every time.
+
+    At others, `top_p` in [0, 1] leaves the likeliest tokens that have this share together to
+    chance, and no more (nucleus sampling, Holtzman et al. 2020); None is as the model is set.
+    """
 
     max_tokens: int = 512
     temperature: float = 0.0
+    top_p: float | None = None
     seed: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TokenUsage:
+    """The tokens that a chat model read and wrote for one reply, thoughts included."""
+
+    prompt_tokens: int
+    completion_tokens: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Delta:
-    """A piece of a reply. Only the last one has a finish reason."""
+    """A piece of a reply.
+
+    Only the last one has a finish reason, and what the model itself counted, if it does.
+    """
 
     text: str
     finish_reason: FinishReason | None = None
+    usage: TokenUsage | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -61,4 +61,5 @@ def prune(parts: Parts, *, folder: Path, other_encoders: bool, dry_run: bool) ->
                 "taken for unused.",
                 hint="Run `florilegium ingest --rebuild`, then prune the cache.",
             )
-        return prune_cache(parts.index(), other_encoders=other_encoders, dry_run=dry_run)
+        with parts.reading() as opened:
+            return prune_cache(opened.index, other_encoders=other_encoders, dry_run=dry_run)

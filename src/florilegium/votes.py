@@ -5,13 +5,14 @@ Reads links and titles from the catalog; searches nothing.
 
 from __future__ import annotations
 
+import math
 from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from florilegium.answers import Candidate
 from florilegium.calibration import fit_scale
-from florilegium.cards import picture_name
+from florilegium.cards import name_of_text, picture_name
 from florilegium.catalog import Catalog
 from florilegium.fusion import Ranking
 from florilegium.types import Link, Modality
@@ -61,6 +62,8 @@ def name_candidates(
     A text that they are linked to gives its title, and its file to read. Pictures without such a
     text give the words of their own names, or of their folders.
 
+    Shares may add up to more than 1, which `part_shares` mends.
+
     Args:
         votes: What `count_votes` gave.
         catalog: Where items and links are.
@@ -80,11 +83,22 @@ def name_candidates(
     return tuple(sorted(merged.values(), key=lambda one: (-one.share, one.name)))
 
 
+def part_shares(candidates: Sequence[Candidate]) -> tuple[Candidate, ...]:
+    """Return candidates in their order with shares that add up to at most 1.
+
+    A picture that is linked to several texts gives its whole vote to each of them, so together
+    they may have more than there is: then all are made smaller alike.
+    """
+    total = math.fsum(one.share for one in candidates)
+    return tuple(replace(one, share=one.share / max(1.0, total)) for one in candidates)
+
+
 def _text_titles(paths: Sequence[str], *, catalog: Catalog) -> dict[str, str]:
     titles: dict[str, str] = {}
     for item in catalog.items_of(list(dict.fromkeys(paths))):
         if item.modality is Modality.TEXT:
-            titles.setdefault(item.source.path, item.title)
+            path = item.source.path
+            titles.setdefault(path, name_of_text(item.title, path))
     return titles
 
 

@@ -3,11 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
-from florilegium.evidence import Evidence, ImageEvidence, TextEvidence, coverage, weigh
+from florilegium.evidence import (
+    REASONS,
+    Evidence,
+    ImageEvidence,
+    TextEvidence,
+    asked_guess,
+    coverage,
+    weigh,
+)
 from florilegium.fusion import Fused
+from florilegium.guesses import said_words
 from florilegium.index import Index
+from florilegium.languages import can_read, reply_language
 from florilegium.lists import Lists
+from florilegium.questions import asks_what_it_is
 from florilegium.types import Modality, Query
 
 _WEIGHED = 3  # best items of a modality that are weighed
@@ -25,9 +37,15 @@ def weigh_evidence(query: Query, lists: Lists, fused: Sequence[Fused], *, index:
     image = _image_evidence(query, lists, index=index)
     pointed = lists.is_about_picture()
     seen = text_evidence(query, lists, fused, index=index)
-    weighed = [weigh(one, image, about_picture=pointed) for one in seen]
-    weighed = weighed or [weigh(None, image, about_picture=pointed)]
-    return max(weighed, key=lambda evidence: evidence.confidence)
+    texts: Sequence[TextEvidence | None] = seen or [None]
+    language = reply_language(query.words)
+    weighed = [weigh(one, image, about_picture=pointed, language=language) for one in texts]
+    evidence = max(weighed, key=lambda evidence: evidence.confidence)
+    encoder = index.text_encoder.info
+    if not seen or can_read(encoder.languages, query.words):
+        return evidence
+    unread = REASONS["unread"][language].format(encoder=encoder.id)
+    return replace(evidence, reasons=(*evidence.reasons, unread))
 
 
 def text_evidence(
@@ -39,17 +57,24 @@ def text_evidence(
     for modality in (Modality.TEXT, Modality.IMAGE) if text else ():
         best += [one for one in fused if one.modality is modality][:_WEIGHED]
     items = index.catalog.items([one.item_id for one in best])
-    return [
-        TextEvidence(
-            cosine=_text_cosine(one),
-            unrelated=index.text_encoder.info.unrelated,
-            coverage=coverage(
-                text, f"{items[one.item_id].title}\n{items[one.item_id].text}", lists.rarity
-            ),
+    unrelated = index.text_encoder.info.unrelated
+    # "Which flower is this?" names a kind of thing, and near pictures are of it by any guess.
+    identifies = bool(query.pictures) and asks_what_it_is(text)
+    found: list[TextEvidence] = []
+    for one in best:
+        if (item := items.get(one.item_id)) is None:
+            continue
+        # Else what an encoder takes a picture for is no word of it: no answer can rest on that.
+        said = f"{item.title}\n{item.text if identifies else said_words(item)}"
+        found.append(
+            TextEvidence(
+                cosine=_text_cosine(one),
+                coverage=coverage(text, said, lists.rarity),
+                unrelated=unrelated,
+                guess=None if identifies else asked_guess(text, said, item.guesses),
+            )
         )
-        for one in best
-        if one.item_id in items
-    ]
+    return found
 
 
 def _image_evidence(query: Query, lists: Lists, *, index: Index) -> ImageEvidence | None:

@@ -172,8 +172,12 @@ def test_only_the_command_line_prints_or_exits() -> None:
         if _calls(file) & {"print", "sys.exit", "exit", "os._exit", "sys.stdout.write"}
     }
 
-    # The program of a worker is a process of its own, which it may end.
-    assert {path for path in talkers if not path.startswith("cli/")} == {"worker.py"}
+    # The program of a worker is a process of its own, which it may end; its stdout is the line to
+    # who started it.
+    assert {path for path in talkers if not path.startswith("cli/")} == {
+        "server/ingest_worker.py",
+        "worker.py",
+    }
 
 
 def test_only_the_settings_read_the_environment() -> None:

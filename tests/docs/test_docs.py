@@ -95,12 +95,13 @@ def test_each_public_name_is_documented(name: str) -> None:
     assert mentions(TEXT, name)
 
 
-def test_what_holds_a_promise_is_there() -> None:
-    page = (ROOT / "docs" / "reliability.md").read_text(encoding="utf-8")
+@pytest.mark.parametrize("name", ["reliability.md", "security.md"])
+def test_what_holds_a_promise_is_there(name: str) -> None:
+    page = (ROOT / "docs" / name).read_text(encoding="utf-8")
     named = set(re.findall(r"`((?:tests|benchmarks)/[\w/]+\.py)`", page))
 
     assert len(named) > 20
-    assert {name for name in named if not (ROOT / name).is_file()} == set()
+    assert {one for one in named if not (ROOT / one).is_file()} == set()
 
 
 @pytest.mark.parametrize(
@@ -175,3 +176,17 @@ def test_each_page_can_be_reached_by_a_link(page: Path) -> None:
     }
 
     assert page.resolve() in targets
+
+
+def test_the_source_tree_of_the_readme_names_each_file_once() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    [tree] = [block for block in readme.split("```") if "    setting_values.py " in block]
+    folders: list[str] = []
+    named: list[str] = []
+    for line in tree.splitlines():
+        if found := re.match(r"( *)([\w./]+)", line):
+            depth = len(found[1]) // 2
+            folders[depth:] = [""] * (depth - len(folders)) + [found[2].rstrip("/")]
+            named.append("/".join(part for part in folders if part))
+
+    assert sorted(named) == sorted(set(named))

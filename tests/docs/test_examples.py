@@ -23,6 +23,8 @@ from tests.docs.pages import Block, commands_of, find_pages, name_of, read_block
 BIN = Path(sys.executable).parent
 SHELL = {"console", "bash", "sh"}
 PYPROJECT = {"build-system", "project", "tool"}  # tables of a pyproject.toml, not our settings
+TRANSLATION = "README.zh-CN.md"
+AS_USERS_HAVE_IT = {"README.md", "docs/tutorial.md"}  # with workers, which take seconds to start
 TIMEOUT = 120  # seconds for one shell block; the first one may load a model
 
 FLOWERS = {
@@ -34,6 +36,7 @@ FLOWERS = {
 BLOCKS = [
     block
     for page in find_pages()
+    if page.name != TRANSLATION  # has the same blocks as README.md, says test_translation.py
     for block in read_blocks(page.read_text(encoding="utf-8"), name_of(page))
 ]
 
@@ -114,7 +117,12 @@ RUN_PAGES = sorted({block.page for block in BLOCKS if why_not_run(block) is None
 
 
 @pytest.mark.parametrize("page", RUN_PAGES)
-def test_the_blocks_of_a_page_run(page: str, page_folder: Path, namespace: ModuleType) -> None:
+def test_the_blocks_of_a_page_run(
+    page: str, page_folder: Path, namespace: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if page not in AS_USERS_HAVE_IT:
+        monkeypatch.setenv("FLORILEGIUM_INGEST__ISOLATE", "false")
+
     run_page([block for block in BLOCKS if block.page == page], page_folder, namespace)
 
 

@@ -206,16 +206,18 @@ def test_several_libraries_of_one_folder_are_open_at_once_and_closed_in_any_orde
     third.close()
 
 
-def test_chroma_forgets_a_folder_when_the_last_library_of_it_is_closed(tmp_path: Path) -> None:
+def test_chroma_forgets_a_folder_when_the_libraries_of_it_are_closed(tmp_path: Path) -> None:
     from chromadb.api.shared_system_client import SharedSystemClient
 
     write_tiny_folder(tmp_path)
     with Library.create(tmp_path, overrides={**FAKES, "store.name": "chroma"}) as first:
         first.ingest()
+        assert not here(SharedSystemClient._identifier_to_system, tmp_path)
+        first.search("red")
         with Library.open(tmp_path) as second:
             second.search("red")
 
-            assert len(here(SharedSystemClient._identifier_to_system, tmp_path)) == 1
+            assert len(here(SharedSystemClient._identifier_to_system, tmp_path)) == 2
         assert len(here(SharedSystemClient._identifier_to_refcount, tmp_path)) == 1
 
     assert not here(SharedSystemClient._identifier_to_system, tmp_path)

@@ -23,7 +23,7 @@ from florilegium.config import INDEX_FOLDER
 from florilegium.entries import checksum
 from florilegium.errors import FlorilegiumError, StoreError
 from florilegium.index import Index
-from florilegium.stores import chroma
+from florilegium.stores import chroma_search
 from florilegium.types import Embeddings
 from tests.reliability.faults import Faults
 from tests.unit.index_state import State, state_of
@@ -123,8 +123,8 @@ def _wrong(library: Library) -> int:
 
 def write_graphs_often() -> None:
     """Let Chroma write the graphs of collections that are made from now on every few records."""
-    often = {**(chroma._HNSW["hnsw"] or {}), "batch_size": 2, "sync_threshold": 4}
-    chroma._HNSW["hnsw"] = cast(CreateHNSWConfiguration, often)
+    often = {**(chroma_search.HNSW["hnsw"] or {}), "batch_size": 2, "sync_threshold": 4}
+    chroma_search.HNSW["hnsw"] = cast(CreateHNSWConfiguration, often)
 
 
 def _nearest(index: Index) -> Iterator[tuple[str, ...]]:

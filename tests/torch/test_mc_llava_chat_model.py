@@ -193,6 +193,21 @@ def test_a_reply_that_has_no_more_room_ends_for_its_length(tiny: McLlavaChatMode
     deltas = list(tiny.stream(a_question(), options=ChatOptions(max_tokens=5)))
 
     assert deltas[-1].finish_reason == "length"
+    assert deltas[-1].usage is not None
+    assert deltas[-1].usage.completion_tokens == 5
+
+
+def test_a_picture_counts_as_the_tokens_that_are_read_for_it(tiny: McLlavaChatModel) -> None:
+    question = TextPart(text="Which?")
+
+    blind, seeing = (
+        list(tiny.stream(ask(*parts, question), options=ChatOptions(max_tokens=1)))[-1].usage
+        for parts in ((), (ImagePart(image=picture(90, 90)),))
+    )
+
+    assert blind is not None
+    assert seeing is not None
+    assert seeing.prompt_tokens - blind.prompt_tokens >= tiny._layout.picture_tokens
 
 
 def test_a_reply_that_the_model_ends_stops(
@@ -200,7 +215,7 @@ def test_a_reply_that_the_model_ends_stops(
 ) -> None:
     from florilegium.chat_models.mc_llava.runner import Runner
 
-    def end_soon(self: Runner, rows: Any, **rest: Any) -> Iterator[int]:
+    def end_soon(self: Runner, rows: Any, options: ChatOptions) -> Iterator[int]:
         yield from (39, 40)
 
     monkeypatch.setattr(Runner, "reply", end_soon)

@@ -15,6 +15,7 @@ import pytest
 from PIL import Image
 
 from florilegium.chat_models.mc_llava.crops import choose_boxes, find_centres
+from florilegium.types import ChatOptions
 from tests.conftest import ROOT
 from tests.torch.tiny_mc_llava import SIDE, make_mc_llava, picture, pin_of
 
@@ -112,6 +113,6 @@ def test_the_reply_has_the_same_tokens(folder: Path, case: dict[str, Any]) -> No
     runner = load_tiny(folder, case)
     rows = runner.read(case["ids"], pictures_of(case))
 
-    tokens = runner.reply(rows, most=len(case["reply"]), temperature=0.0, seed=None)
+    tokens = runner.reply(rows, ChatOptions(max_tokens=len(case["reply"]), temperature=0.0))
 
     assert list(tokens) == case["reply"]

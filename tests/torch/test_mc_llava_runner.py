@@ -9,6 +9,7 @@ import pytest
 from florilegium.chat_models.mc_llava.device import Way
 from florilegium.chat_models.mc_llava.layout import read_layout
 from florilegium.chat_models.mc_llava.words import Words, open_words
+from florilegium.types import ChatOptions
 from tests.torch.tiny_mc_llava import (
     CONFIG,
     PICTURE_TOKENS,
@@ -56,9 +57,11 @@ def load(folder: Path, *, most_crops: int = 12, ends: frozenset[int] | None = No
     return Runner(network, words, layout, most_crops=most_crops)
 
 
-def reply(runner: Runner, *, temperature: float = 0.0, seed: int | None = 1) -> list[int]:
-    rows = runner.read(IDS, [])
-    return list(runner.reply(rows, most=12, temperature=temperature, seed=seed))
+def reply(
+    runner: Runner, *, temperature: float = 0.0, top_p: float | None = None, seed: int | None = 1
+) -> list[int]:
+    options = ChatOptions(max_tokens=12, temperature=temperature, top_p=top_p, seed=seed)
+    return list(runner.reply(runner.read(IDS, []), options))
 
 
 def test_a_picture_takes_the_same_room_whatever_its_size(folder: Path) -> None:
@@ -120,3 +123,20 @@ def test_without_a_seed_replies_differ(folder: Path) -> None:
     runner = load(folder)
 
     assert len({tuple(reply(runner, temperature=2.0, seed=None)) for _ in range(3)}) > 1
+
+
+def test_only_the_likeliest_tokens_are_left_to_chance(folder: Path) -> None:
+    import torch
+
+    runner = load(folder)
+    logits = runner.next_logits(runner.read(IDS, []))
+    shares, tokens = torch.softmax(logits / 2.0, dim=-1).sort(descending=True)
+    likeliest = reply(runner)
+
+    assert reply(runner, temperature=2.0, top_p=0.0, seed=None) == likeliest
+    # Half of the first token's share is reached by it, a little more than its own by the second.
+    for share, among in ((shares[0] * 0.5, tokens[:1]), (shares[0] * 1.01, tokens[:2])):
+        drawn = {
+            reply(runner, temperature=2.0, top_p=float(share), seed=seed)[0] for seed in range(60)
+        }
+        assert drawn == set(among.tolist())

@@ -27,7 +27,7 @@ from florilegium.model_records import RECORD_NAME, FileRecord, FolderRecord, wri
 from florilegium.protocols import ChatModel
 from florilegium.registry import open_chat_model
 from florilegium.testing.chat_contract import ChatModelContract, a_question
-from florilegium.types import ChatOptions
+from florilegium.types import ChatOptions, TokenUsage
 from tests.torch.tiny_vlm import (
     CONTEXT,
     SHORT,
@@ -87,8 +87,11 @@ def test_a_reply_ends_with_length_at_the_limit(
 
     deltas = list(llava.stream(ask("Which?"), options=ChatOptions(max_tokens=5)))
 
+    dialogue = llava._open()
+    prompt = dialogue.to_tensors(dialogue.render(ask("Which?")))["input_ids"].shape[1]
     assert len(tokens) == 5
     assert deltas[-1].finish_reason == "length"
+    assert deltas[-1].usage == TokenUsage(prompt_tokens=prompt, completion_tokens=5)
 
 
 def test_a_reply_that_fills_the_context_ends_with_length(

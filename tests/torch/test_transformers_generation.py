@@ -5,12 +5,14 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from florilegium.cancelling import Cancellation, CancelledEarly
 from florilegium.config import ChatConfig
 from florilegium.types import ChatOptions, Delta, Message, TextPart
 from tests.torch.tiny_vlm import write_llava
@@ -181,6 +183,20 @@ def test_what_the_authors_advise_narrows_the_draw() -> None:
         assert set(narrowed.argmax(dim=-1).tolist()) == left
 
 
+def test_a_question_narrows_or_widens_what_the_authors_advise() -> None:
+    import torch
+
+    from florilegium.chat_models.transformers.generation import sampling_steps
+
+    scores = torch.tensor([[3.0, 2.0, 1.0, 0.0]]).expand(500, 4)
+
+    for top_p, left in ((0.0, {0}), (0.7, {0, 1}), (1.0, {0, 1, 2, 3}), (None, {0})):
+        narrowed = scores
+        for step in sampling_steps({"top_p": 0.5}, replace(HOT, top_p=top_p), "cpu"):
+            narrowed = step(None, narrowed)
+        assert set(narrowed.argmax(dim=-1).tolist()) == left
+
+
 def test_closing_early_ends_the_thread_and_leaves_no_hook(loaded: LoadedModel) -> None:
     stream = start(loaded, limit=900)
     next(stream)
@@ -202,7 +218,7 @@ def test_a_forward_pass_is_left_between_two_layers(loaded: LoadedModel) -> None:
 
     deltas = list(start(loaded))
 
-    assert deltas == [Delta(text="", finish_reason="cancelled")]
+    assert [(delta.text, delta.finish_reason) for delta in deltas] == [("", "cancelled")]
     assert ran == []
     for hook in hooks:
         hook.remove()
@@ -272,3 +288,15 @@ def test_errors_of_the_model_come_through(loaded: LoadedModel) -> None:
     hook.remove()
     assert workers() == []
     assert list(start(loaded))[-1].finish_reason == "length"
+
+
+def test_a_reply_that_is_cancelled_from_another_thread_ends(loaded: LoadedModel) -> None:
+    loaded.lock.acquire()  # another reply is being written, so that no token of this one comes
+    cancellation = Cancellation()
+    threading.Timer(0.1, cancellation.cancel).start()
+    try:
+        with cancellation.working(), pytest.raises(CancelledEarly):
+            list(start(loaded, limit=10_000))
+    finally:
+        loaded.lock.release()
+    assert workers() == []

@@ -13,6 +13,7 @@ from PIL import Image
 from florilegium import Library
 from florilegium.errors import FlorilegiumError
 from florilegium.fields import MACHINE_CAPTION
+from florilegium.leases import Once
 from florilegium.report import IngestReport, Progress
 from florilegium.testing.chat_model import FakeChatModel
 from florilegium.types import ChatModelInfo, ChatOptions, Delta, ImagePart, Message, Modality
@@ -125,7 +126,7 @@ def ingest(
 ) -> IngestReport:
     """Ingest in a new library object, as another process would."""
     with Library.open(folder, overrides=dotted(overrides)) as library:
-        library._parts._chat_model = model
+        library._parts.backends().chat_model = Once(lambda: model)
         return library.ingest(rebuild=rebuild, progress=progress)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from florilegium.answers import Answer, Event, Finished, Turn
+from florilegium.answers import Answer, AnswerOptions, Event, Finished, Turn
 from florilegium.asking import Found, Wanted
 from florilegium.chat import Tools, answer_events
 from florilegium.config import ChatConfig
@@ -43,6 +43,7 @@ def make_tools(
     config: ChatConfig | None = None,
     fallback: Callable[[], ChatModel] | None = None,
     open_image: Callable[[Item], Image.Image] = lambda _item: BLUE,
+    options: AnswerOptions | None = None,
 ) -> Tools:
     evidence = Evidence(confidence=confidence, reasons=("It matches.",))
 
@@ -55,6 +56,7 @@ def make_tools(
         open_image=open_image,
         config=config or ChatConfig(name="fake"),
         fallback=fallback,
+        options=options or AnswerOptions(),
     )
 
 
@@ -68,8 +70,16 @@ def ask(
     history: Sequence[Turn] = (),
     config: ChatConfig | None = None,
     fallback: Callable[[], ChatModel] | None = None,
+    options: AnswerOptions | None = None,
 ) -> list[Event]:
-    tools = make_tools(model, hits=hits, confidence=confidence, config=config, fallback=fallback)
+    tools = make_tools(
+        model,
+        hits=hits,
+        confidence=confidence,
+        config=config,
+        fallback=fallback,
+        options=options,
+    )
     return list(answer_events(question, image=image, history=history, tools=tools))
 
 

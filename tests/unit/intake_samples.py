@@ -101,6 +101,7 @@ class Folder:
         self.texts = WatchedLoader(self.desk.by_suffix[".txt"])
         self.by_suffix: dict[str, Loader] = {".png": self.pictures, ".txt": self.texts}
         self.encoded = 0
+        self.ready: list[int] = []
 
     def fill(self, *names: str) -> tuple[str, ...]:
         """Write texts and pictures, all of different content."""
@@ -134,6 +135,8 @@ class Folder:
                 index=self.desk.index,
                 batch_files=batch_files,
                 batch_pictures=batch_pictures,
+                tell=lambda step, path: None,
+                count_ready=lambda: self.ready.append(len(self.ready) + 1),
             )
             yield from intake
             self.encoded += intake.encoded

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from florilegium import Library
-from florilegium.agreement import agrees, check_manifest, note_statistics
+from florilegium.agreement import agrees, check_manifest, note_statistics, nothing_ingested
 from florilegium.errors import IndexMismatchError, IndexOutdatedError
 from florilegium.types import Manifest, Space
 
@@ -70,3 +71,8 @@ def test_ingest_notes_how_much_there_is_and_what_the_background_is_like(
     assert -1 <= found[index.chunks.name]["mean"] <= 1
     note_statistics(index)
     assert index.catalog.fact("statistics") == noted
+
+
+def test_a_library_whose_folder_is_gone_is_told_apart_from_an_empty_one(tmp_path: Path) -> None:
+    assert "Nothing was ingested" in nothing_ingested(tmp_path).message
+    assert "is gone" in nothing_ingested(tmp_path / "moved").message

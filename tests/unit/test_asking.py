@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import pytest
 from PIL import Image
 
-from florilegium.answers import Candidate, Identification, Turn
+from florilegium.answers import AnswerOptions, Candidate, Identification, Turn
 from florilegium.asking import (
     Found,
     ShortReplies,
@@ -15,14 +15,25 @@ from florilegium.asking import (
     describe_identity,
     identify_picture,
     image_in_play,
+    settle_options,
     want,
+    without_effect,
 )
 from florilegium.chat_models.extractive import ExtractiveChatModel
+from florilegium.config import ChatConfig
 from florilegium.errors import ChatRejectedError, ChatTimeoutError, UnsupportedInputError
 from florilegium.evidence import Evidence
 from florilegium.protocols import ChatModel
 from florilegium.testing.chat_model import FakeChatModel
-from florilegium.types import ChatOptions, Delta, ImagePart, Message, Picture, TextPart
+from florilegium.types import (
+    ChatModelInfo,
+    ChatOptions,
+    Delta,
+    ImagePart,
+    Message,
+    Picture,
+    TextPart,
+)
 
 RED = Image.new("RGB", (2, 2), (255, 0, 0))
 BLUE = Image.new("RGB", (2, 2), (0, 0, 255))
@@ -311,3 +322,53 @@ def test_a_model_that_repeats_a_short_follow_up_is_not_believed_to_find_it_whole
 
     assert searched == "How do I water dahlias? And in winter?"
     assert wants("How do I water it?", FakeChatModel(["How do I water it?"])).about_picture
+
+
+@pytest.mark.parametrize(
+    ("options", "settled"),
+    [
+        (AnswerOptions(), ChatOptions(max_tokens=300, temperature=0.2)),
+        (AnswerOptions(max_tokens=20), ChatOptions(max_tokens=20, temperature=0.2)),
+        (AnswerOptions(max_tokens=4000), ChatOptions(max_tokens=300, temperature=0.2)),
+        (
+            AnswerOptions(temperature=0.0, top_p=0.9, seed=5),
+            ChatOptions(max_tokens=300, temperature=0.0, top_p=0.9, seed=5),
+        ),
+    ],
+)
+def test_a_question_differs_from_the_settings_within_them(
+    options: AnswerOptions, settled: ChatOptions
+) -> None:
+    assert settle_options(options, ChatConfig(max_tokens=300, temperature=0.2)) == settled
+
+
+@pytest.mark.parametrize(
+    ("info", "max_tokens", "ignored"),
+    [
+        (FakeChatModel().info, 300, ()),
+        (FakeChatModel().info, 301, ("max_tokens",)),
+        (ExtractiveChatModel().info, 20, ("temperature", "top_p", "seed")),
+        (None, 20, ("max_tokens", "temperature", "top_p", "seed", "stop")),
+    ],
+)
+def test_options_without_effect_are_named(
+    info: ChatModelInfo | None, max_tokens: int, ignored: tuple[str, ...]
+) -> None:
+    config = ChatConfig(max_tokens=300)
+    options = AnswerOptions(max_tokens=max_tokens, temperature=0.1, top_p=0.5, seed=0, stop="end")
+
+    assert without_effect(options, config=config, info=info) == ignored
+    assert without_effect(AnswerOptions(), config=config, info=info) == ()
+
+
+@pytest.mark.parametrize("temperature", [0.0, None])
+def test_where_nothing_is_left_to_chance_its_options_have_no_effect(
+    temperature: float | None,
+) -> None:
+    options = AnswerOptions(temperature=temperature, top_p=0.5, seed=0)
+    info = FakeChatModel().info
+
+    assert without_effect(options, config=ChatConfig(temperature=0.0), info=info) == (
+        "top_p",
+        "seed",
+    )

@@ -4,7 +4,14 @@ import unicodedata
 
 import pytest
 
-from florilegium.cards import caption, card_words, picture_name, title_words
+from florilegium.cards import (
+    caption,
+    card_words,
+    name_of_text,
+    picture_name,
+    shown_title,
+    title_words,
+)
 
 
 @pytest.mark.parametrize(
@@ -23,6 +30,11 @@ from florilegium.cards import caption, card_words, picture_name, title_words
         ("photos/bee1.jpg", "bee"),
         ("decade.jpg", "decade"),
         ("800x600/DSCF1234-tulip.jpg", "tulip"),
+        ("微信图片_20240601120000.jpg", ""),
+        ("mmexport1717212345678.jpg", ""),
+        ("屏幕截图 2024-06-01 120000.png", ""),
+        ("图片/郁金香 - 副本 (2).jpg", "郁金香"),
+        ("月季/月季3.jpg", "月季"),
     ],
 )
 def test_the_words_of_a_path_are_those_that_people_gave(path: str, words: str) -> None:
@@ -35,6 +47,30 @@ def test_decomposed_names_are_composed() -> None:
 
 def test_a_title_is_the_words_of_the_stem() -> None:
     assert title_words("roses/IMG_0234_red-rose.jpg") == "red rose"
+
+
+@pytest.mark.parametrize(
+    ("path", "title"),
+    [
+        ("objects/inv-1001.jpg", "inv 1001"),
+        ("latin1.txt", "latin1"),
+        ("rand 1.jpg", "rand 1"),
+        ("rose (2).jpg", "rose 2"),
+        ("月季/月季3.jpg", "月季3"),
+        ("roses/IMG_0234_red-rose.jpg", "red rose"),
+        ("daisy_b88d3d6cec.jpg", "daisy"),
+        ("IMG_0234.jpg", "IMG_0234"),
+        ("1001.jpg", "1001"),
+    ],
+)
+def test_a_shown_title_keeps_the_numbers_that_people_gave(path: str, title: str) -> None:
+    assert shown_title(path) == title
+
+
+def test_texts_that_are_numbered_have_one_name_unless_they_have_titles() -> None:
+    assert name_of_text("rose 001", "rose_001.txt") == name_of_text("rose 2", "rose-2.txt")
+    assert name_of_text("rose 001", "rose_001.txt") == "rose"
+    assert name_of_text("Apollo 11", "rose_001.txt") == "Apollo 11"
 
 
 def test_a_title_without_words_is_the_stem() -> None:

@@ -14,7 +14,7 @@ from tests.unit.test_migrations import STORED, unpack
 
 @pytest.mark.parametrize("stored", STORED, ids=lambda file: file.stem)
 def test_the_files_of_stored_catalogs(tmp_path: Path, stored: Path) -> None:
-    file = unpack(stored, tmp_path) / ".florilegium" / "catalog.db"
+    (file,) = (unpack(stored, tmp_path) / ".florilegium").rglob("catalog.db")
     before = file.read_bytes()
 
     sources = read_sources(file, root=tmp_path)

@@ -126,7 +126,7 @@ def test_a_limit_of_zero_answers_always_when_there_is_anything() -> None:
 def test_a_chinese_question_is_refused_in_chinese() -> None:
     answer = answer_of(ask("谁赢了?", FakeChatModel(), confidence=0.1))
 
-    assert answer.text == "这个资料库里没有能回答这个问题的内容。"
+    assert answer.text == "资料库中没有能回答这个问题的内容。"
 
 
 @pytest.mark.parametrize("reply", [NOTHING, f"{NOTHING} [1]"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -14,11 +15,12 @@ from florilegium.config import (
     CONFIG_NAME,
     Config,
     Settings,
+    dump_shown,
     load_settings,
     user_cache_folder,
-    write_settings,
 )
 from florilegium.errors import ConfigError
+from florilegium.setting_values import write_settings
 
 
 @pytest.fixture
@@ -147,7 +149,7 @@ def test_an_unknown_key_is_named_with_its_file(folder: Path, user_file: Path) ->
     assert caught.value.message == (
         f"Unknown setting 'retrieval.top_n' (from {folder / CONFIG_NAME})."
     )
-    assert "florilegium config show" in (caught.value.hint or "")
+    assert caught.value.hint == "The keys of 'retrieval' are: top_k, candidates, fusion, adapter."
 
 
 @pytest.mark.parametrize("key", ["retreival.top_k", "top_k", "retrieval.top_k.x.y"])
@@ -254,6 +256,34 @@ def test_a_bad_element_of_a_list_is_named_with_the_place_of_the_list(user_file: 
     )
 
 
+@pytest.mark.parametrize("text", ["museum.example,b", '["museum.example", "b"]'])
+def test_a_list_comes_from_the_environment(user_file: Path, text: str) -> None:
+    settings = load(user_file=user_file, environment={"FLORILEGIUM_SERVER__ALLOWED_HOSTS": text})
+
+    assert settings.config.server.allowed_hosts == ("museum.example", "b")
+
+
+def test_a_variable_that_is_set_to_nothing_is_an_empty_list(user_file: Path) -> None:
+    variables = {"FLORILEGIUM_SERVER__TRUSTED_PROXIES": ""}
+
+    config = load(user_file=user_file, environment=variables).config
+
+    assert config.server.trusted_proxies == ()
+
+
+def test_a_text_where_a_list_belongs_is_refused_in_words_that_say_so(user_file: Path) -> None:
+    user_file.write_text('[server]\nallowed_hosts = "museum.example"\n', encoding="utf-8")
+
+    with pytest.raises(ConfigError) as caught:
+        load(user_file=user_file)
+
+    assert caught.value.message == (
+        f"The setting 'server.allowed_hosts' (from {user_file}) is 'museum.example': "
+        'not a list, such as ["a", "b"].'
+    )
+    assert "Names that the server is reached by" in str(caught.value.hint)
+
+
 def test_a_file_that_is_not_toml_is_named_with_the_line(folder: Path, user_file: Path) -> None:
     (folder / CONFIG_NAME).write_text("[retrieval]\ntop_k = = 3\n", encoding="utf-8")
 
@@ -310,27 +340,6 @@ def test_what_is_written_is_read_again(folder: Path, user_file: Path) -> None:
     assert settings.config.chat.persona == 'an "expert"\nin\tflowers \\ 花'
 
 
-def test_a_written_file_groups_keys_by_section(tmp_path: Path) -> None:
-    file = tmp_path / "out.toml"
-
-    write_settings(file, {"encoder.name": "a", "profile": "offline", "encoder.threads": 2})
-
-    assert file.read_text(encoding="utf-8").splitlines()[1:] == [
-        'profile = "offline"',
-        "",
-        "[encoder]",
-        'name = "a"',
-        "threads = 2",
-    ]
-
-
-def test_a_file_with_no_values_is_a_comment(tmp_path: Path) -> None:
-    write_settings(tmp_path / "out.toml", {})
-
-    (line,) = (tmp_path / "out.toml").read_text(encoding="utf-8").splitlines()
-    assert line.startswith("# ")
-
-
 @given(persona=st.text(st.characters(exclude_categories=["Cs"]), max_size=50))
 def test_any_text_comes_back_from_a_file(
     persona: str, tmp_path_factory: pytest.TempPathFactory
@@ -360,3 +369,20 @@ def test_an_empty_section_is_checked_as_a_full_one(folder: Path, user_file: Path
     (folder / CONFIG_NAME).write_text("[encodr]\n", encoding="utf-8")
     with pytest.raises(ConfigError, match="Unknown setting 'encodr'"):
         load(folder, user_file=user_file)
+
+
+def test_no_representation_has_what_is_secret_in_an_address() -> None:
+    values = {"chat.base_url": "https://h/v1?key=s3cr3t", "server.traces": "http://h/?key=s3cr3t"}
+    config = load_settings(environment={}, overrides=values).config
+
+    assert "s3cr3t" not in f"{config!r} {config} {config.chat!r} {config.server}"
+    assert "s3cr3t" not in json.dumps(dump_shown(config))
+    assert dump_shown(config)["chat"]["base_url"] == "https://h/v1?key=***"
+    assert config.chat.base_url == "https://h/v1?key=s3cr3t"
+
+
+def test_a_wrong_value_is_told_without_what_is_secret_in_it() -> None:
+    with pytest.raises(ConfigError, match=r"server\.cors_origins") as caught:
+        load_settings(environment={}, overrides={"server.cors_origins": "https://h?key=s3cr3t"})
+
+    assert "s3cr3t" not in str(caught.value)

@@ -93,6 +93,8 @@ def test_rows_name_files_relative_to_their_table() -> None:
         ("captions.jsonl", '{"path": "a.jpg", "text": ["A rose"]}\n\n'),
         ("captions.csv", "\ufefffile,zh\r\na.jpg,A rose\r\n"),
         ("captions.csv", "file,name,text\na.jpg,a,A rose\n"),
+        ("captions.csv", "文件名,说明\na.jpg,A rose\n"),
+        ("captions.csv", "檔案,名稱,說明\na.jpg,a,A rose\n"),
     ],
 )
 def test_tables_come_in_several_forms(path: str, text: str) -> None:

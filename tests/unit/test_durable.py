@@ -38,3 +38,19 @@ def test_content_and_name_are_put_on_the_disk_in_that_order(
 def test_what_is_not_there_cannot_be_put_on_the_disk(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         sync(tmp_path / "none")
+
+
+def test_a_file_for_its_owner_is_so_before_it_has_content(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, modes = os.fchmod, []
+
+    def fchmod(handle: int, mode: int) -> None:
+        modes.append((os.fstat(handle).st_size, mode))
+        real(handle, mode)
+
+    monkeypatch.setattr(os, "fchmod", fchmod)
+    replace_file(tmp_path / "a", b"secret", mode=0o600)
+
+    assert modes == [(0, 0o600)]
+    assert (tmp_path / "a").stat().st_mode & 0o777 == 0o600

@@ -112,6 +112,8 @@ class Desk:
             cache=EmbeddingCache(root / "cache.db"),
             encoder=encoder,
             text_encoder=text_encoder,
+            query_encoder=encoder,
+            query_text_encoder=text_encoder,
         )
         loaders: list[Loader] = [
             open_image_loader("", config=CONFIG.ingest, count_tokens=len),
@@ -333,6 +335,10 @@ def test_the_words_of_labels_are_kept_once_each(tmp_path: Path, make: list[Desk]
     entry = desk.encode(paint(desk, "a.png")).entries[0]
 
     assert list(entry.labels.values()) == ["daisy, oxeye, 雏菊, vase"]
+    assert [(one.name, one.weight) for one in entry.items[0].guesses] == [
+        ("daisy", 1.0),
+        ("vase", 0.05),
+    ]
 
 
 def test_an_encoder_without_labels_leaves_them_empty(desk: Desk) -> None:

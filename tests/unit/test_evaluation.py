@@ -228,6 +228,15 @@ def test_the_report_says_what_was_measured_with(tiny_library: Library) -> None:
     assert measured.config["retrieval"]["candidates"] == 100
 
 
+def test_the_report_has_no_key_of_an_address(tiny_folder: Path) -> None:
+    address = {"chat.base_url": "https://h/v1?key=s3cr3t"}
+    with Library.create(tiny_folder, overrides={**FAKES, **address}) as library:
+        library.ingest()
+        measured = _evaluate(library, make_query(text="violin")).measured
+
+    assert measured.config["chat"]["base_url"] == "https://h/v1?key=***"
+
+
 def test_one_search_of_each_direction_runs_before_the_clock_does(tiny_library: Library) -> None:
     calls: list[tuple[str, dict[str, object]]] = []
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -10,11 +11,13 @@ from florilegium.evidence import (
     Evidence,
     ImageEvidence,
     TextEvidence,
+    asked_guess,
     coverage,
     rarity,
     weigh,
 )
 from florilegium.lexical import content_tokens
+from florilegium.types import Label
 
 
 def even(_word: str) -> float:
@@ -194,3 +197,102 @@ def test_a_picture_is_no_evidence_for_a_question_about_something_else() -> None:
     assert about.confidence > 0.9
     assert other.confidence < 0.1
     assert "does not point at the picture" in other.reasons[-1]
+
+
+def test_reasons_are_given_in_chinese() -> None:
+    words = TextEvidence(cosine=0.1, coverage=0.25, unrelated=0.08)
+    picture = ImageEvidence(cosine=0.98, margin=3.0, unrelated=0.4)
+
+    weighed = weigh(words, picture, about_picture=False, language="zh")
+
+    assert weighed.reasons == (
+        "最佳文本与问题的余弦相似度为 0.10。",
+        "其中含有问题用词的 25%（按罕见程度加权）。",
+        "最相近的图片余弦相似度为 0.98，比其余图片高 3.0 个标准差。",
+        "问题并未提到这张图片，因此只衡量文字。",
+    )
+    assert weigh(None, replace(picture, margin=None), language="zh").reasons == (
+        "这张图片就在资料库中。",
+    )
+    assert weigh(None, None, language="zh").reasons == ("没有找到可供衡量的内容。",)
+
+
+# -- guesses at pictures --
+
+DAISY = Label(name="daisy", synonyms=("oxeye daisy",), chinese=("雏菊", "菊花"), weight=0.9)
+TRAM = Label(name="tram", synonyms=("streetcar",), chinese=("有轨电车", "电车", "车"), weight=0.8)
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "daisy",
+        "Daisies",
+        "Show me a photo of a daisy",
+        "Are there any pictures of oxeye daisies?",
+        "What does a daisy look like?",
+        "雏菊",
+        "雛菊",
+        "有雏菊的图片吗？",
+        "有没有雛菊的照片",
+        "请给我看一张菊花的图片",
+        "雏菊长什么样？",
+    ],
+)
+def test_a_guess_is_evidence_where_it_is_all_that_is_asked_for(question: str) -> None:
+    assert asked_guess(question, "IMG 1", [TRAM, DAISY]) == DAISY
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "How much does a daisy cost?",
+        "When do daisies bloom?",
+        "雏菊的价格是多少？",
+        "雏菊怎么浇水？",
+        "图片",
+        "Show me a picture",
+        "What is this?",
+        "玫瑰",
+        "",
+    ],
+)
+def test_a_guess_is_no_evidence_of_anything_else(question: str) -> None:
+    assert asked_guess(question, "IMG 1", [TRAM, DAISY]) is None
+
+
+def test_what_people_say_of_a_picture_may_be_asked_for_together_with_a_guess() -> None:
+    assert asked_guess("a daisy in the snow", "snow", [DAISY]) == DAISY
+    assert asked_guess("a daisy in the snow", "garden", [DAISY]) is None
+    # Nothing is left for a guess to say.
+    assert asked_guess("snow", "snow", [DAISY]) is None
+
+
+def test_asking_words_within_a_name_belong_to_the_name() -> None:
+    assert asked_guess("有轨电车", "", [TRAM]) == TRAM
+
+
+def test_guesses_that_answer_alike_count_together() -> None:
+    tabby = Label(name="tabby", synonyms=("cat",), chinese=("虎斑猫", "猫"), weight=0.3)
+    lynx = Label(name="lynx", synonyms=("cat",), chinese=("猞猁", "猫"), weight=0.5)
+    dog = Label(name="dog", chinese=("狗",), weight=0.2)
+
+    for question in ("a photo of a cat", "猫的照片"):
+        asked = asked_guess(question, "", [tabby, lynx, dog])
+
+        assert asked is not None
+        assert asked.name == "lynx"
+        assert asked.weight == pytest.approx(0.8)
+    assert asked_guess("tabby", "", [tabby, lynx, dog]) == tabby
+
+
+@pytest.mark.parametrize("weight", [0.0, 0.35, 0.9])
+def test_a_guess_is_believed_as_far_as_its_encoder_is_sure(weight: float) -> None:
+    guess = replace(DAISY, weight=weight)
+    text = TextEvidence(cosine=None, coverage=0.0, unrelated=0.08, guess=guess)
+
+    evidence = weigh(text, None)
+
+    assert evidence.confidence == max(weight, confidence(None, 0.0))
+    assert f"such as 'daisy'; such guesses have a share of {weight:.0%}" in evidence.reasons[-1]
+    assert "“雏菊”" in weigh(text, None, language="zh").reasons[-1]

@@ -14,7 +14,9 @@ from florilegium.fields import MOST_FIELDS, fold, iso_date, plain, standard_name
         ("caption_zh", "caption"), ("title_en-US", "title"), ("Tags", "keywords"),
         ("species", "label"), ("Photographer", "creator"), ("location", "place"),
         ("date taken", "date"), ("Shelf Mark", "shelf mark"), ("id", "id"),
-        ("caption_id", "caption_id"), ("no", "no"),
+        ("caption_id", "caption_id"), ("no", "no"), ("标题", "title"), ("说明", "caption"),
+        ("标签", "keywords"), ("类别", "label"), ("拍摄日期", "date"), ("攝影", "creator"),
+        ("地点", "place"), ("编号", "编号"),
     ],
 )  # fmt: skip
 def test_names_that_mean_the_same_are_one(key: str, name: str) -> None:
@@ -79,6 +81,8 @@ def test_one_thing_said_in_very_many_places_is_refused() -> None:
         ("20240601", "2024-06-01"), ("2024/6/1", "2024-06-01"), ("2024", "2024"),
         ("2024-06", "2024-06"), ("2024-06-01T12:00:00Z", "2024-06-01T12:00:00+00:00"),
         ("0000:00:00 00:00:00", None), ("2024-13", None), ("in June", None), ("", None),
+        ("2024年6月1日", "2024-06-01"), ("2024 年 6 月", "2024-06"), ("2024年", "2024"),
+        ("2024年13月", None), ("2024年2月30日", None), ("六月", None),
     ],
 )  # fmt: skip
 def test_dates_are_read_as_cameras_and_people_write_them(written: str, iso: str | None) -> None:

@@ -93,3 +93,15 @@ def test_values_of_one_field_are_alternatives_under_its_standard_name() -> None:
     found = by_name([("Tags", "Red"), ("keyword", "dark  RED"), ("Place", "Lyon")])
 
     assert found == {"keywords": {"red", "dark red"}, "place": {"lyon"}}
+
+
+def test_a_day_may_be_written_in_chinese() -> None:
+    wanted = parse_filter(since="2024年6月1日", until=" 2024年6月30日 ")
+
+    assert (wanted.since, wanted.until) == (date(2024, 6, 1), date(2024, 6, 30))
+
+
+@pytest.mark.parametrize("day", ["2024年6月", "2024年2月30日", "2024-06-01T12:00:00", "六月一日"])
+def test_what_is_no_single_day_is_refused(day: str) -> None:
+    with pytest.raises(InvalidQueryError, match="is no day"):
+        parse_filter(since=day)

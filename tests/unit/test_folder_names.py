@@ -18,7 +18,8 @@ def test_the_folder_gives_its_pictures_their_name() -> None:
 @pytest.mark.parametrize(
     "folder",
     ["", "photos", "2019-05", "photos/2019-05", "DCIM/100CANON2019", "misc", "May 2019",
-     "New Folder", "IMG_20190501", "unsorted", "WhatsApp Images"],
+     "New Folder", "IMG_20190501", "unsorted", "WhatsApp Images", "照片", "相册/2019年5月",
+     "新建文件夹 (2)", "未分类"],
 )  # fmt: skip
 def test_folders_that_say_nothing_of_what_they_hold_are_no_names(folder: str) -> None:
     prefix = f"{folder}/" if folder else ""

@@ -94,3 +94,24 @@ def test_a_lost_pointer_is_not_taken_for_a_new_library(tmp_path: Path) -> None:
 def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="cannot be made: No such file"):
         Generations(tmp_path / "gone").make(tmp_path / "gone" / "index-1")
+
+
+def test_the_first_of_all_switches_at_the_moment_of_looking_is_no_damage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = tmp_path / "index-1", tmp_path / "index-2"
+    first.mkdir()
+    second.mkdir()
+    exists = Path.exists
+
+    def switched_meanwhile(path: Path) -> bool:
+        if path == first:
+            monkeypatch.setattr(Path, "exists", exists)
+            other = Generations(tmp_path)
+            other.switch(second)
+            other.remove_old()
+        return exists(path)
+
+    monkeypatch.setattr(Path, "exists", switched_meanwhile)
+
+    assert Generations(tmp_path).current() == second

@@ -211,7 +211,7 @@ def test_colours_come_through_their_profile() -> None:
     assert np.abs(np.array(pixel) - (0, 255, 0)).max() <= 2
 
 
-@pytest.mark.parametrize("profile", [b"broken", swapped_profile()[:200]])
+@pytest.mark.parametrize("profile", [b"broken", swapped_profile()[:200]], ids=["broken", "cut"])
 @pytest.mark.parametrize("mode", ["RGB", "CMYK", "L"])
 def test_a_broken_profile_does_not_cost_the_picture(profile: bytes, mode: str) -> None:
     picture = noise().convert(mode)
@@ -266,6 +266,16 @@ def test_a_query_picture_may_be_a_path_bytes_or_a_pillow_image(tmp_path: Path) -
 
     assert no_hash is None
     assert all(np.array_equal(np.asarray(pillow), np.asarray(image)) for image in images.values())
+
+
+def test_a_query_photo_may_be_shrunk_while_it_is_decoded() -> None:
+    file = io.BytesIO()
+    Image.new("RGB", (640, 480)).save(file, "JPEG")
+
+    image, content_hash = image_from(file.getvalue(), max_pixels=640 * 480, least_side=120)
+
+    assert image.size == (160, 120)
+    assert content_hash == hash_bytes(file.getvalue())
 
 
 def test_a_pillow_image_is_turned_and_put_on_white() -> None:
@@ -365,3 +375,14 @@ def test_a_query_picture_without_end_is_refused(tmp_path: Path) -> None:
 
     with pytest.raises(InvalidQueryError, match="100000000000 bytes"):
         image_from(tmp_path / "sparse.png", max_pixels=100)
+
+
+def test_a_tiff_of_a_mode_that_is_not_read_is_told_as_such() -> None:
+    data = bytearray(encoded(noise(), "TIFF"))
+    photometric = data.find(struct.pack("<HHI", 262, 3, 1))
+    data[photometric + 8 : photometric + 10] = struct.pack("<H", 32845)  # LogLuv
+
+    with pytest.raises(UnreadableFileError, match="of a kind that is not read here") as caught:
+        decoded(bytes(data))
+
+    assert caught.value.hint == "Save it as a JPEG or PNG file."

@@ -30,6 +30,8 @@ def index(tmp_path: Path) -> Iterator[Index]:
         cache=EmbeddingCache(tmp_path / "cache.db"),
         encoder=encoder,
         text_encoder=text_encoder,
+        query_encoder=encoder,
+        query_text_encoder=text_encoder,
     )
     yield index
     index.catalog.close()
@@ -54,6 +56,8 @@ def test_the_collections_of_an_index_have_different_names_even_in_one_space(inde
         cache=index.cache,
         encoder=index.encoder,
         text_encoder=index.encoder,
+        query_encoder=index.encoder,
+        query_text_encoder=index.encoder,
     )
 
     names = [

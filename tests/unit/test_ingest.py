@@ -120,7 +120,7 @@ def test_the_name_of_a_picture_is_searched_by_meaning_too(tiny_library: Library)
     assert len(index.store.ids(index.cards)) == 3
 
 
-def test_progress_names_each_file_before_it_is_read_and_ends_with_all_done(
+def test_progress_counts_each_file_when_it_is_read_and_when_it_is_done(
     tiny_folder: Path,
 ) -> None:
     seen: list[Progress] = []
@@ -130,9 +130,26 @@ def test_progress_names_each_file_before_it_is_read_and_ends_with_all_done(
 
         known = sorted(library.index.catalog.sources())
 
-    assert [one.path for one in seen] == [*known, ""]
-    assert [one.done for one in seen] == list(range(8))
+    assert sorted({one.path for one in seen if one.step == "reading"} - {""}) == known
+    assert sorted({one.path for one in seen if one.step == "writing"} - {""}) == known
+    assert {one.path for one in seen if one.step == "encoding"} == {""}
+    assert [one.done for one in seen] == sorted(one.done for one in seen)
+    assert {one.done for one in seen} == set(range(8))
+    assert {one.read for one in seen} == set(range(1, 8))
     assert {one.total for one in seen} == {7}
+
+
+def test_progress_moves_while_many_pictures_wait_for_one_batch(tmp_path: Path) -> None:
+    for number in range(10):
+        Image.new("RGB", (8, 8), (20 * number, 0, 0)).save(tmp_path / f"{number}.png")
+    seen: list[Progress] = []
+
+    with Library.create(tmp_path, overrides={**FAKES, "encoder.batch_size": 10}) as library:
+        library.ingest(progress=seen.append)
+
+    before = seen[: next(at for at, one in enumerate(seen) if one.step == "encoding")]
+    assert [one.read for one in before] == list(range(1, 11))
+    assert {one.done for one in before} == {0}
 
 
 # -- nothing is done twice --

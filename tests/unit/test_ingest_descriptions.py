@@ -55,6 +55,12 @@ def cards(library: Library) -> dict[str, str]:
     return {item.source.path: item.text for item, _ in items}
 
 
+def titles(library: Library) -> dict[str, str]:
+    """Return the titles of all pictures by path."""
+    items = library.index.catalog.all_items(Modality.IMAGE)
+    return {item.source.path: item.title for item, _ in items}
+
+
 def ingested(folder: Path) -> tuple[IngestReport, dict[str, str]]:
     """Ingest a folder and return the report and the cards."""
     with Library.open(folder) as library:
@@ -159,3 +165,17 @@ def test_a_run_that_dies_at_any_write_is_completed_by_the_next(
         assert work.finish() == complete, at
 
     assert at > 10
+
+
+def test_a_title_in_a_sidecar_is_the_title_of_the_picture(folder: Path) -> None:
+    draw("red", "circle").save(folder / "inv-1001.png")
+    with Library.create(folder, overrides=FAKES) as library:
+        library.ingest()
+        before = titles(library)
+        (folder / "IMG_1.png.json").unlink()
+        library.ingest()
+        after = titles(library)
+
+    assert before["IMG_1.png"] == "A velvet rose"
+    assert before["inv-1001.png"] == "inv 1001"
+    assert after["IMG_1.png"] == "IMG_1"

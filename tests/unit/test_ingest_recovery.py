@@ -122,11 +122,11 @@ def work(request: pytest.FixtureRequest, tmp_path: Path) -> Work:
 
 
 def press_at(at: int) -> Callable[[Progress], None]:
-    """Return a callback that presses Ctrl-C on its call number `at`, from 0."""
-    calls = itertools.count()
+    """Return a callback that presses Ctrl-C at file `at` to be written, from 0, or the last one."""
+    gathered = itertools.count(1)
 
-    def progress(_: Progress) -> None:
-        if next(calls) == at:
+    def progress(state: Progress) -> None:
+        if state.step == "writing" and state.path and next(gathered) == min(at + 1, state.total):
             raise KeyboardInterrupt
 
     return progress
@@ -170,6 +170,7 @@ def test_ctrl_c_in_a_later_run_keeps_what_was_unchanged(tmp_path: Path) -> None:
     assert (report.unchanged, report.removed, report.remaining) == (2, 2, 6)
 
 
+@pytest.mark.slow
 def test_ctrl_c_at_any_write_leaves_the_rest_to_the_next_run(
     tmp_path: Path, killer: Killer
 ) -> None:
@@ -191,6 +192,7 @@ def test_ctrl_c_at_any_write_leaves_the_rest_to_the_next_run(
 # -- kill -9 --
 
 
+@pytest.mark.slow
 def test_a_run_that_dies_at_any_write_is_completed_by_the_next(work: Work, killer: Killer) -> None:
     complete = work.finish()
     for at in itertools.count(1):
@@ -202,6 +204,7 @@ def test_a_run_that_dies_at_any_write_is_completed_by_the_next(work: Work, kille
     assert at > 10
 
 
+@pytest.mark.slow
 def test_a_run_that_dies_while_it_mends_the_last_is_completed_too(
     tmp_path: Path, killer: Killer
 ) -> None:
@@ -217,6 +220,7 @@ def test_a_run_that_dies_while_it_mends_the_last_is_completed_too(
     assert ended == 28
 
 
+@pytest.mark.slow
 def test_a_rebuild_that_dies_at_any_write_is_completed_by_the_next_run(
     tmp_path: Path, killer: Killer
 ) -> None:

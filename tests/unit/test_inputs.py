@@ -8,8 +8,17 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from florilegium import Library
 from florilegium.errors import InvalidQueryError
-from florilegium.inputs import MOST_PICTURES, make_query, read_modality, read_pictures
+from florilegium.inputs import (
+    MOST_PICTURES,
+    make_query,
+    read_history,
+    read_modality,
+    read_pictures,
+    read_text,
+    read_top_k,
+)
 from florilegium.types import Modality, Picture, Term
 
 RED = Image.new("RGB", (4, 4), "red")
@@ -72,3 +81,30 @@ def test_modalities_are_read(value: str | None, modality: Modality | None) -> No
 def test_an_unknown_modality_is_refused() -> None:
     with pytest.raises(InvalidQueryError, match="'video'"):
         read_modality("video")
+
+
+@pytest.mark.parametrize("text", ["\0", " \x1b\x7f\n"])
+def test_a_text_of_control_characters_is_empty(text: str) -> None:
+    assert read_text(text) == ""
+    assert read_text(f"rose{text}") == f"rose{text}"
+
+
+def test_what_is_no_text_no_number_and_no_history_is_refused_by_its_kind() -> None:
+    with pytest.raises(InvalidQueryError, match="'int'"):
+        read_text(5)
+    with pytest.raises(InvalidQueryError, match="'8'"):
+        read_top_k("8")
+    for history in ("bad", ["bad"], None):
+        with pytest.raises(InvalidQueryError, match="history"):
+            read_history(history)
+
+
+def test_a_library_refuses_arguments_of_the_wrong_kind_as_it_does_bad_ones(
+    tiny_library: Library,
+) -> None:
+    with pytest.raises(InvalidQueryError):
+        tiny_library.search(5)  # type: ignore[arg-type]  # on purpose
+    with pytest.raises(InvalidQueryError):
+        tiny_library.ask("What is red?", history="bad")  # type: ignore[arg-type]  # on purpose
+    with pytest.raises(InvalidQueryError, match="empty"):
+        tiny_library.search("\0")

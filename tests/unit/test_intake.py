@@ -277,6 +277,25 @@ def test_a_huge_file_is_overtaken_by_the_rest(folder: Folder) -> None:
     assert "a.png" not in arrived[:18]
 
 
+def test_files_count_as_ready_before_the_first_one_lets_them_be_given_out(folder: Folder) -> None:
+    names = folder.fill("a.png", *(f"{n}.png" for n in range(8)))
+
+    def wait(item: Item) -> None:
+        if item.source.path == "a.png":
+            for _ in range(round(PATIENCE / 0.01)):
+                if len(folder.ready) == 8:
+                    return
+                Event().wait(0.01)
+            pytest.fail("The rest did not count.")
+
+    folder.pictures.before_read = wait
+
+    arrived = [path_of(one) for one in folder.arrivals(*names, batch_pictures=1)]
+
+    assert arrived == list(names)
+    assert folder.ready == list(range(1, 10))
+
+
 def test_a_file_that_is_a_little_late_keeps_its_place(folder: Folder) -> None:
     names = folder.fill("a.txt", *(f"{n}.png" for n in range(8)))
     pictures_are_read = Event()

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from florilegium.languages import can_read, language_of
+from florilegium.languages import can_read, language_of, reply_language
 
 
 @pytest.mark.parametrize(
@@ -44,3 +44,20 @@ def test_a_reader_of_any_language_reads_all() -> None:
 
 def test_numbers_can_be_read_by_anybody() -> None:
     assert can_read(frozenset({"zh"}), "1998 – 2004")
+
+
+@pytest.mark.parametrize(
+    ("question", "language"),
+    [
+        ("为什么?", "zh"),
+        ("Roundup 对蜜蜂有害吗?", "zh"),
+        ("雛菊何時開花", "zh"),
+        ("バラとは何ですか", "en"),
+        ("Why?", "en"),
+        ("", "en"),
+    ],
+)
+def test_a_question_with_a_chinese_character_is_answered_in_chinese(
+    question: str, language: str
+) -> None:
+    assert reply_language(question) == language

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 import unicodedata
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from florilegium.lexical import STOP_WORDS, characters, tokens
+from florilegium.lexical import STOP_WORDS, _stem, characters, content_tokens, tokens
 
 
 @pytest.mark.parametrize(
@@ -150,3 +152,26 @@ def test_lines_do_not_change_each_others_words(one: str, other: str) -> None:
 
 def test_a_word_without_end_is_found_by_how_it_begins() -> None:
     assert tokens("a" * 1_000_000) == tokens("a" * 100)
+
+
+def test_threads_do_not_mix_up_their_words() -> None:
+    words = [f"{first}{middle}ings" for first in "bcdfghjklmnprst" for middle in ("arrow", "end")]
+    _stem.cache_clear()
+    wanted = {word: tokens(word) for word in words}
+    switch = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        for _ in range(20):
+            _stem.cache_clear()
+            with ThreadPoolExecutor(8) as pool:
+                found = list(pool.map(tokens, words * 4))
+            assert found == [wanted[word] for word in words * 4]
+    finally:
+        sys.setswitchinterval(switch)
+
+
+def test_traditional_and_simplified_characters_are_the_same_words() -> None:
+    assert tokens("雛菊") == tokens("雏菊") == ["雏菊"]
+    assert characters("雛菊") == characters("雏菊")
+    assert content_tokens("請問雛菊為什麼怎麼澆水？") == content_tokens("请问雏菊为什么怎么浇水？")
+    assert content_tokens("請問雛菊為什麼怎麼澆水？") == ("雏菊", "浇水")

@@ -20,8 +20,8 @@ from florilegium.errors import (
     IndexNotFoundError,
     ItemNotFoundError,
     SourceError,
+    SourceGoneError,
     UnknownBackendError,
-    UnreadableFileError,
     UnsupportedFileError,
 )
 from florilegium.testing.encoder import FakeEncoder
@@ -246,7 +246,15 @@ def test_a_picture_that_was_removed_cannot_be_read(tiny_library: Library) -> Non
     item = tiny_library.search("red", modality="image")[0].item
     item.source.file.unlink()
 
-    with pytest.raises(UnreadableFileError):
+    with pytest.raises(SourceGoneError, match="not there any more"):
+        tiny_library.read_image(item)
+
+
+def test_another_picture_in_its_place_is_not_shown_as_the_item(tiny_library: Library) -> None:
+    item = tiny_library.search("red", modality="image")[0].item
+    draw("blue", "circle").save(item.source.file)
+
+    with pytest.raises(SourceGoneError, match="has become another file"):
         tiny_library.read_image(item)
 
 

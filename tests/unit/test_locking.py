@@ -129,6 +129,14 @@ def test_an_error_of_the_system_is_one_of_ours(tmp_path: Path) -> None:
         pass
 
 
+@pytest.mark.parametrize("kind", [BrokenPipeError, ConnectionResetError])
+def test_an_error_of_a_pipe_is_none_of_the_index(tmp_path: Path, kind: type[OSError]) -> None:
+    with pytest.raises(kind), writers_lock(tmp_path, doing="mine"):
+        raise kind(32, "Broken pipe")
+
+    assert read_holder(tmp_path) is None
+
+
 def test_two_ingests_at_once(tiny_library: Library) -> None:
     folder = tiny_library.root / ".florilegium"
     waited_for: list[Holder | None] = []

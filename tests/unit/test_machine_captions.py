@@ -200,6 +200,12 @@ def test_another_model_or_prompt_is_another_recipe_and_off_is_none() -> None:
     assert caption_recipe(IngestConfig(), ChatConfig(name="openai:a")) is None
 
 
+def test_a_recipe_holds_no_key_of_an_address() -> None:
+    chat = ChatConfig(name="openai", base_url="http://one/v1?key=s3cr3t")
+
+    assert "http://one/v1?key=***" in str(caption_recipe(IngestConfig(captions="all"), chat))
+
+
 def test_more_room_and_the_other_mode_are_the_same_recipe() -> None:
     chat = ChatConfig(name="openai:a", base_url="http://one/v1")
     other = chat.model_copy(update={"base_url": "http://two/v1"})

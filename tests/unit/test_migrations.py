@@ -15,10 +15,14 @@ from pathlib import Path
 import pytest
 
 from florilegium import Library
+from florilegium.agreement import check_manifest
 from florilegium.catalog import Catalog
 from florilegium.errors import IndexMismatchError, IndexOutdatedError
-from florilegium.migrations import SCHEMA_VERSION, migrate
+from florilegium.guesses import said_words
+from florilegium.migrations import DUE, GUESSES, SCHEMA_VERSION, migrate
+from florilegium.types import Manifest, Modality
 from tests.conftest import FAKES
+from tests.unit.catalog_samples import found, image_entry, text_entry
 from tests.unit.index_state import State, state_of
 
 FIXTURES = Path(__file__).parent.parent / "fixtures"
@@ -81,7 +85,8 @@ def test_a_stored_index_is_searched_without_an_ingest(tmp_path: Path, stored: Pa
         hits = library.search("red square", top_k=2)
 
         assert {hit.item.title for hit in hits} == {"red square"}
-        assert library.ingest().unchanged == 7
+        report = library.ingest()  # reads the files again if loaders have changed since
+        assert (report.seen, report.encoded, report.failed) == (7, 0, ())
 
 
 def test_an_index_that_is_too_old_says_what_to_do(tmp_path: Path) -> None:
@@ -91,6 +96,71 @@ def test_an_index_that_is_too_old_says_what_to_do(tmp_path: Path) -> None:
 
         assert "florilegium ingest" in str(caught.value.hint)
         assert "--rebuild" not in str(caught.value.hint)
+
+
+def old_catalog(file: Path, *, labels: str = "") -> None:
+    """Write a catalog as schema 3 was: traditional characters, and labels that are only words."""
+    catalog = Catalog(file, root=file.parent)
+    card = f"我的雛菊\n{labels}" if labels else "我的雛菊"
+    catalog.commit([text_entry("a.txt", "雛菊要澆水"), image_entry("b.jpg", card, labels=labels)])
+    catalog.close()
+    connection = sqlite3.connect(file)
+    with connection:
+        connection.execute(
+            "UPDATE text_words SET words='雛菊 菊要 要澆 澆水', characters='雛 菊 要 澆 水'"
+        )
+        connection.execute(
+            "UPDATE image_words SET words='我的 的雛 雛菊', characters='我 的 雛 菊', labels=?",
+            (labels,),
+        )
+        details = '{"span": null, "size": [64, 48], "references": []}'
+        connection.execute("UPDATE items SET details=?", (details,))
+        connection.execute("PRAGMA user_version=3")
+    connection.close()
+
+
+@pytest.mark.parametrize("query", ["雏菊", "雛菊", "菊"])
+def test_indexed_words_become_simplified_in_place(tmp_path: Path, query: str) -> None:
+    old_catalog(tmp_path / "catalog.db")
+
+    catalog = Catalog(tmp_path / "catalog.db", root=tmp_path)
+
+    assert found(catalog, query) == ["a.txt 0"]
+    assert found(catalog, query, Modality.IMAGE) == ["b.jpg 0"]
+    assert found(catalog, "浇水") == ["a.txt 0"]
+    assert catalog.fact(GUESSES) is None
+    assert catalog.item("b.jpg 0").guesses == ()
+    catalog.close()
+
+
+def test_labels_of_before_are_guesses_of_unknown_share_until_the_next_ingest(
+    tmp_path: Path,
+) -> None:
+    old_catalog(tmp_path / "catalog.db", labels="ostrich, 鴕鳥")
+
+    catalog = Catalog(tmp_path / "catalog.db", root=tmp_path)
+
+    item = catalog.item("b.jpg 0")
+    assert [(one.name, one.weight) for one in item.guesses] == [("ostrich, 鴕鳥", 0.0)]
+    assert said_words(item) == "我的雛菊"
+    assert catalog.search_words("鸵鸟", Modality.IMAGE, top_k=9, labels=True) != []
+    manifest = Manifest(schema=2, spaces=())
+    check_manifest(catalog, manifest, root=tmp_path, writing=True)  # notes what is built
+    assert catalog.fact(GUESSES) == DUE
+    catalog.close()
+
+
+def test_an_index_whose_guesses_have_no_shares_is_made_anew_by_ingest(
+    tiny_library: Library,
+) -> None:
+    tiny_library.index.catalog.set_fact(GUESSES, DUE)
+    assert tiny_library.search("red square", top_k=1)[0].item.title == "red square"
+
+    report = tiny_library.ingest()
+
+    assert (report.added, report.encoded) == (7, 0)
+    assert tiny_library.index.catalog.fact(GUESSES) is None
+    assert (tiny_library.root / ".florilegium" / "index-2").is_dir()
 
 
 def test_a_newer_index_is_refused_and_left_alone(tmp_path: Path, tiny_library: Library) -> None:

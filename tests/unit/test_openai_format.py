@@ -9,8 +9,16 @@ import pytest
 from PIL import Image
 
 from florilegium.errors import ChatError, ChatRejectedError
-from florilegium.openai_format import LARGEST_SIDE, read_chunk, to_data_url, to_request
-from florilegium.types import ChatOptions, Delta, ImagePart, Message, SourcePart, TextPart
+from florilegium.openai_format import LARGEST_SIDE, read_chunk, read_usage, to_data_url, to_request
+from florilegium.types import (
+    ChatOptions,
+    Delta,
+    ImagePart,
+    Message,
+    SourcePart,
+    TextPart,
+    TokenUsage,
+)
 
 
 def _picture(url: str) -> Image.Image:
@@ -41,12 +49,14 @@ def test_a_message_of_texts_is_a_plain_string() -> None:
         "max_tokens": 9,
         "temperature": 0.5,
         "stream": True,
+        "stream_options": {"include_usage": True},
     }
 
 
-def test_a_seed_is_sent_if_there_is_one() -> None:
-    assert to_request([], model="m", options=ChatOptions(seed=0))["seed"] == 0
-    assert "seed" not in to_request([], model="m", options=ChatOptions())
+@pytest.mark.parametrize("name", ["seed", "top_p"])
+def test_what_leads_chance_is_sent_if_it_is_given(name: str) -> None:
+    assert to_request([], model="m", options=ChatOptions(**{name: 0}))[name] == 0
+    assert name not in to_request([], model="m", options=ChatOptions())
 
 
 def test_pictures_stand_in_their_order_with_their_captions() -> None:
@@ -133,3 +143,26 @@ def test_a_reply_that_was_filtered_or_failed_is_an_error() -> None:
         read_chunk(_chunk("content_filter"))
     with pytest.raises(ChatError, match="ended the reply with an error"):
         read_chunk(_chunk("error"))
+
+
+def test_what_a_server_counted_is_read_beside_a_piece_or_alone() -> None:
+    counted = TokenUsage(prompt_tokens=30, completion_tokens=0)
+    usage = {"prompt_tokens": 30, "completion_tokens": 0, "total_tokens": 30}
+
+    assert read_usage({"choices": [], "usage": usage}) == counted
+    assert read_usage({**_chunk("stop"), "usage": usage}) == counted
+
+
+@pytest.mark.parametrize(
+    "usage",
+    [None, {}, [], "30", {"prompt_tokens": 30}, {"prompt_tokens": 30, "completion_tokens": None},
+     {"prompt_tokens": "30", "completion_tokens": 1}, {"prompt_tokens": -1, "completion_tokens": 1},
+     {"prompt_tokens": 1.5, "completion_tokens": 1},
+     {"prompt_tokens": True, "completion_tokens": 1}],
+)  # fmt: skip
+def test_what_is_no_count_of_tokens_says_nothing(usage: object) -> None:
+    assert read_usage({"choices": [], "usage": usage}) is None
+
+
+def test_a_chunk_need_not_say_what_was_counted() -> None:
+    assert read_usage(_chunk(content="a")) is None

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from florilegium import parts as parts_module
+from florilegium import backends, opened_index
 from florilegium.config import INDEX_FOLDER, Config, load_settings
 from florilegium.errors import (
     IndexMismatchError,
@@ -17,7 +18,7 @@ from florilegium.errors import (
     StoreError,
     UnknownBackendError,
 )
-from florilegium.index import Index
+from florilegium.opened_index import OpenedIndex
 from florilegium.parts import Parts
 from florilegium.testing.encoder import FakeEncoder
 from florilegium.testing.reranker import FakeReranker
@@ -45,18 +46,26 @@ def parts(root: Path) -> Iterator[Parts]:
     parts.close()
 
 
-def build(parts: Parts) -> Index:
+@contextmanager
+def building(parts: Parts, *, rebuild: bool = False) -> Iterator[OpenedIndex]:
     """Open the index for writing as a run of ingest does, which notes that it has begun."""
-    index = parts.index(writing=True)
-    index.catalog.set_fact("loading", "noted")
-    return index
+    with parts.writing(rebuild=rebuild) as opened:
+        opened.index.catalog.set_fact("loading", "noted")
+        yield opened
+
+
+def build(parts: Parts) -> None:
+    """Write an index with nothing in it."""
+    with building(parts):
+        pass
 
 
 def put(parts: Parts, id_: str = "a") -> None:
     """Write a record that the catalog knows nothing of."""
-    index = build(parts)
-    row = index.encoder.encode_texts(["red"], purpose="document")[0]
-    index.store.upsert(index.pictures, [Record(id=id_, item_id=id_, embedding=row)])
+    with building(parts) as opened:
+        index = opened.index
+        row = index.encoder.encode_texts(["red"], purpose="document")[0]
+        index.store.upsert(index.pictures, [Record(id=id_, item_id=id_, embedding=row)])
 
 
 # -- opening --
@@ -66,8 +75,9 @@ def test_nothing_is_opened_before_it_is_needed(root: Path, monkeypatch: pytest.M
     def fail(*_: object, **__: object) -> None:
         raise AssertionError("opened too early")
 
-    for name in ("open_encoder", "open_store", "open_loaders", "open_chat_model"):
-        monkeypatch.setattr(parts_module, name, fail)
+    for name in ("open_encoder", "open_loaders", "open_chat_model"):
+        monkeypatch.setattr(backends, name, fail)
+    monkeypatch.setattr(opened_index, "open_store", fail)
 
     Parts(root, config()).close()
     assert list((root / INDEX_FOLDER).iterdir()) == []
@@ -79,11 +89,13 @@ def test_each_part_is_opened_once(parts: Parts) -> None:
     assert parts.loaders() is parts.loaders()
     assert parts.chat_model() is parts.chat_model()
     assert parts.quoting_model() is parts.quoting_model()
-    assert parts.index(writing=True) is parts.index()
+    build(parts)
+    assert parts.index() is parts.index()
 
 
 def test_closed_parts_are_opened_anew(parts: Parts) -> None:
-    index, encoder = build(parts), parts.encoder()
+    build(parts)
+    index, encoder = parts.index(), parts.encoder()
     parts.close()
 
     assert parts.index() is not index
@@ -124,7 +136,7 @@ def test_texts_are_cut_by_the_tokens_of_the_text_encoder(root: Path) -> None:
     [
         ("encoder__name", lambda parts: parts.encoder()),
         ("text_encoder__name", lambda parts: parts.text_encoder()),
-        ("store__name", lambda parts: parts.index(writing=True)),
+        ("store__name", lambda parts: build(parts)),
         ("chat__name", lambda parts: parts.chat_model()),
     ],
 )
@@ -165,7 +177,7 @@ def test_other_encoders_are_refused_with_both_names(root: Path, writing: bool) -
     other = Parts(root, config(encoder__name="fake:64"))
 
     with pytest.raises(IndexMismatchError, match=r"with fake:32 \(.*, but .*fake:64") as found:
-        other.index(writing=writing)
+        build(other) if writing else other.index()
     assert "--rebuild" in (found.value.hint or "")
     other.close()
 
@@ -176,7 +188,7 @@ def test_a_refused_index_is_untouched(root: Path) -> None:
     first.close()
     other = Parts(root, config(encoder__name="fake:64"))
     with pytest.raises(IndexMismatchError):
-        other.index(writing=True)
+        build(other)
     other.close()
 
     again = Parts(root, config())
@@ -191,9 +203,8 @@ def test_records_that_the_catalog_does_not_know_are_thrown_away_for_writing(part
     put(parts)
     parts.close()
 
-    index = build(parts)
-
-    assert index.store.ids(index.pictures) == set()
+    with building(parts) as opened:
+        assert opened.index.store.ids(opened.index.pictures) == set()
 
 
 def test_reading_repairs_nothing(parts: Parts) -> None:
@@ -235,7 +246,8 @@ def test_records_that_are_announced_are_left_to_recovery(parts: Parts) -> None:
     index.catalog.announce([("a.png", index.pictures, "a")])
     parts.close()
 
-    assert parts.index(writing=True).store.ids(index.pictures) == {"a"}
+    with parts.writing() as opened:
+        assert opened.index.store.ids(index.pictures) == {"a"}
 
 
 def test_a_rebuild_empties_catalog_and_store_and_keeps_the_cache(parts: Parts) -> None:
@@ -244,11 +256,11 @@ def test_a_rebuild_empties_catalog_and_store_and_keeps_the_cache(parts: Parts) -
     index.cache.put("f", {"k": index.encoder.encode_texts(["red"], purpose="document")[0]})
     index.catalog.set_fact("links", "found")
 
-    new = parts.index(writing=True, rebuild=True)
-
-    assert new.store.ids(new.pictures) == set()
-    assert new.catalog.fact("links") is None
-    assert list(new.cache.get("f", ["k"], dim=32)) == ["k"]
+    with parts.writing(rebuild=True) as opened:
+        new = opened.index
+        assert new.store.ids(new.pictures) == set()
+        assert new.catalog.fact("links") is None
+        assert list(new.cache.get("f", ["k"], dim=32)) == ["k"]
 
 
 def test_a_rebuild_makes_room_for_other_encoders(root: Path) -> None:
@@ -257,7 +269,8 @@ def test_a_rebuild_makes_room_for_other_encoders(root: Path) -> None:
     first.close()
     other = Parts(root, config(encoder__name="fake:64"))
 
-    assert other.index(writing=True, rebuild=True).pictures.space == "fake:64"
+    with other.writing(rebuild=True) as opened:
+        assert opened.index.pictures.space == "fake:64"
     other.close()
 
 
@@ -270,9 +283,9 @@ def test_a_broken_store_is_refused_and_made_anew_beside(root: Path) -> None:
     with pytest.raises(StoreError, match="cannot be"):
         parts.index()
 
-    index = build(parts)
-    parts.finish(index)
-    assert parts.index() is index
+    with building(parts) as opened:
+        parts.finish(opened)
+    assert parts.index().store.ids(parts.index().pictures) == set()
     assert [path.name for path in (root / INDEX_FOLDER).glob("index-*")] == ["index-2"]
     parts.close()
 
@@ -306,8 +319,8 @@ def test_who_may_not_write_notices_a_change_by_the_file(
     parts: Parts, root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     build(parts)
-    monkeypatch.setattr(parts_module, "is_read_only", lambda _: True)
-    parts.note_change()
+    monkeypatch.setattr(opened_index, "is_read_only", lambda _: True)
+    parts.index()
     assert not parts.is_stale()
 
     os.utime(root / INDEX_FOLDER / "index-1" / "catalog.db", ns=(1, 1))

@@ -96,6 +96,9 @@ def test_a_question_that_names_all_it_is_about_stands_alone(question: str) -> No
         "What is this?",
         "And in winter?",
         "这种植物怎么养？",
+        "這種植物怎麼養？",
+        "图片里是什么？",
+        "圖片裡是什麼？",
         "What is in the photo?",
     ],
 )

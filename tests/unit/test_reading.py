@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from florilegium.errors import FileTooLargeError, UnreadableFileError
+from florilegium.errors import FileTooLargeError, SourceGoneError, UnreadableFileError
 from florilegium.ids import hash_bytes
-from florilegium.reading import hash_source, read_source
+from florilegium.reading import check_unchanged, hash_source, read_source
 from florilegium.types import Source
 
 
@@ -94,3 +94,33 @@ def test_what_cannot_be_hashed_is_named(tmp_path: Path) -> None:
         hash_source(tmp_path / "gone.bin", name="gone.bin", max_bytes=4, hint="")
     with pytest.raises(UnreadableFileError, match=r"'\.' is no regular file"):
         hash_source(tmp_path, name=".", max_bytes=4, hint="")
+
+
+@pytest.fixture
+def ingested(source: Source) -> Source:
+    """Return the file as a catalog has it."""
+    modified = source.file.stat().st_mtime_ns
+    return replace(source, modified_ns=modified, content_hash=hash_bytes(b"12345"))
+
+
+def test_a_file_of_the_size_and_time_that_are_known_is_not_read(ingested: Source) -> None:
+    check_unchanged(replace(ingested, content_hash="of something else"))
+
+
+def test_a_file_that_was_only_touched_is_the_same(ingested: Source) -> None:
+    check_unchanged(replace(ingested, modified_ns=1))
+
+
+@pytest.mark.parametrize("content", [b"54321", b"1234567"])
+def test_a_file_with_another_content_is_another(ingested: Source, content: bytes) -> None:
+    ingested.file.write_bytes(content)
+    os.utime(ingested.file, ns=(1, 1))
+
+    with pytest.raises(SourceGoneError, match=r"'a\.txt' has become another file"):
+        check_unchanged(ingested)
+
+
+def test_a_file_that_was_removed_is_gone(ingested: Source) -> None:
+    for path in ("gone.txt", "a.txt/inside.txt"):
+        with pytest.raises(SourceGoneError, match="is not there any more"):
+            check_unchanged(replace(ingested, path=path))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.metadata
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -140,7 +142,8 @@ def test_a_group_is_named_in_words(tmp_path: Path) -> None:
 
 
 def test_an_encoder_is_no_store(tmp_path: Path) -> None:
-    with pytest.raises(UnknownBackendError, match="among the stores; known: chroma, memory"):
+    known = "among the stores; known: chroma, chroma_server, memory"
+    with pytest.raises(UnknownBackendError, match=known):
         open_store("minilm", folder=tmp_path, manifest=MANIFEST)
 
 
@@ -159,6 +162,36 @@ def test_a_backend_of_another_package_comes_through_the_same_door(
 
     assert encoder.info.dim == 48
     assert "theirs" in backend_names("encoders")
+
+
+def test_what_is_installed_or_removed_meanwhile_is_noticed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install(tmp_path, monkeypatch, group="encoders", name="first", value="their_module:make")
+    assert {"first", "second"} & set(backend_names("encoders")) == {"first"}
+
+    install(tmp_path, monkeypatch, group="encoders", name="second", value="their_module:make")
+    assert {"first", "second"} & set(backend_names("encoders")) == {"first", "second"}
+
+    shutil.rmtree(tmp_path / "their_first-1.0.dist-info")
+    assert {"first", "second"} & set(backend_names("encoders")) == {"second"}
+
+
+def test_what_is_installed_is_read_once_while_it_stays_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = backend_names("encoders")
+    monkeypatch.setattr(importlib.metadata.PathDistribution, "read_text", _read_again)
+
+    assert backend_names("encoders") == names
+    assert open_by("fake", tmp_path)
+    install(tmp_path, monkeypatch, group="encoders", name="new", value="their_module:make")
+    with pytest.raises(AssertionError, match="read again"):
+        backend_names("encoders")
+
+
+def _read_again(*_: object) -> None:
+    raise AssertionError("What is installed was read again.")
 
 
 def test_a_backend_whose_package_is_absent_is_named(

@@ -287,6 +287,8 @@ def test_lists_of_an_encoder_that_does_not_read_the_query_are_left_out_and_words
         assert reasons[name] == "fake:32 does not read zh"
         assert ranking(english, name).left_out is None
     assert ranking(found, "words").left_out is None
+    assert found.evidence.reasons[-1].startswith("文本编码器 fake:32 不支持这种语言")
+    assert "does not read" not in " ".join(english.evidence.reasons)
     assert "notes/蓝色.txt" not in paths(english.hits)  # no vector of it was made
 
 

@@ -250,6 +250,38 @@ def test_names_that_are_not_utf8_are_named_with_their_bytes_escaped(tmp_path: Pa
         failure.message.encode("utf-8")
 
 
+@pytest.mark.parametrize(
+    ("name", "encoding", "hint"),
+    [
+        ("桂花.txt", "gbk", "Rename it, perhaps to '资料/桂花.txt', or exclude"),
+        ("バラの育て方について.txt", "cp932",
+         "Rename it, perhaps to '资料/バラの育て方について.txt', or exclude"),
+        ("\x01\xff.txt", "latin-1", "Rename it, or exclude"),
+    ],
+)  # fmt: skip
+def test_what_a_name_of_an_old_archive_may_say_is_told(
+    tmp_path: Path, name: str, encoding: str, hint: str
+) -> None:
+    write(tmp_path, f"资料/{os.fsdecode(name.encode(encoding))}")
+
+    (failure,) = scan(tmp_path).failed
+
+    assert failure.hint is not None
+    assert failure.hint.startswith(hint)
+
+
+def test_a_name_that_would_lose_its_extension_is_not_guessed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("florilegium.scan.decode_text", lambda data: data.decode("utf-16-le"))
+    write(tmp_path, os.fsdecode("バラの花.txt".encode("cp932")))
+
+    (failure,) = scan(tmp_path).failed
+
+    assert failure.hint is not None
+    assert failure.hint.startswith("Rename it, or exclude")
+
+
 def test_what_failed_is_in_the_order_of_paths(tmp_path: Path) -> None:
     for name in ("b.txt", "a.txt", "c.txt"):
         (tmp_path / name).symlink_to("gone")
@@ -286,7 +318,18 @@ def test_a_loader_of_the_same_ending_comes_first(tmp_path: Path) -> None:
 def test_tables_without_anything_to_describe_are_other_files(tmp_path: Path) -> None:
     write(tmp_path, "captions.csv")
 
-    assert scan(tmp_path) == Scan(files=(), failed=(), ignored=1)
+    found = scan(tmp_path)
+
+    assert found == Scan(files=(), failed=(), ignored=1, ignored_examples=("captions.csv",))
+
+
+def test_the_first_files_of_other_kinds_are_named(tmp_path: Path) -> None:
+    write(tmp_path, "a.txt", "b/z.pdf", *(f"c{number}.docx" for number in range(8)))
+
+    found = scan(tmp_path)
+
+    assert found.ignored == 9
+    assert found.ignored_examples == ("b/z.pdf", "c0.docx", "c1.docx", "c2.docx", "c3.docx")
 
 
 def test_a_folder_without_files_is_told_with_what_could_be_in_it_or_what_was(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 import pytest
 
 from florilegium.errors import ConfigError
@@ -72,3 +74,23 @@ def test_messages_name_the_section_that_asks() -> None:
         parse_address("http://anna:hunter2@h/v1", section="rerank")
 
     assert "rerank.api_key_env" in str(caught.value.hint)
+
+
+@pytest.mark.parametrize("text", ["localhost:1/v1?key=s3cr3t", "ftp://h/v1?key=s3cr3t"])
+def test_a_wrong_address_is_told_without_its_query(text: str) -> None:
+    with pytest.raises(ConfigError, match=r"chat\.base_url") as caught:
+        parse_address(text)
+
+    assert "s3cr3t" not in f"{caught.value} {caught.value.hint}"
+    assert "key=***" in caught.value.message
+
+
+def test_what_httpx_logs_of_an_address_with_a_query_has_no_secret(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO)
+    url = parse_address("https://models.example/v1?key=s3cr3t")
+
+    logging.getLogger("httpx").info("HTTP Request: %s %s", "GET", url)
+
+    assert caplog.messages == ["HTTP Request: GET https://models.example/v1?key=***"]

@@ -25,7 +25,7 @@ from florilegium.server_refusals import read_refusal, read_retry_after
     ],
 )
 def test_the_words_of_each_kind_of_server_are_found(body: object, words: str) -> None:
-    assert read_refusal(json.dumps(body), secret="").words == words
+    assert read_refusal(json.dumps(body), secrets=()).words == words
 
 
 @pytest.mark.parametrize(
@@ -38,13 +38,13 @@ def test_the_words_of_each_kind_of_server_are_found(body: object, words: str) ->
     ],
 )
 def test_what_is_no_json_is_told_too(body: str, words: str) -> None:
-    assert read_refusal(body, secret="").words == words
+    assert read_refusal(body, secrets=()).words == words
 
 
 def test_words_are_bounded_and_hold_no_key() -> None:
     body = json.dumps({"error": {"message": "Incorrect key sk-123. " + "x" * 5000}})
 
-    words = read_refusal(body, secret="sk-123").words
+    words = read_refusal(body, secrets=("", "sk-1", "sk-123")).words
 
     assert len(words) < 310
     assert words.startswith("Incorrect key …. x")
@@ -54,8 +54,8 @@ def test_the_field_that_a_server_does_not_know_is_named() -> None:
     error = {"message": "m", "param": "max_tokens", "code": "unsupported_parameter"}
     other = {"message": "m", "param": "messages", "code": "invalid_value"}
 
-    assert read_refusal(json.dumps({"error": error}), secret="").unsupported == "max_tokens"
-    assert read_refusal(json.dumps({"error": other}), secret="").unsupported == ""
+    assert read_refusal(json.dumps({"error": error}), secrets=()).unsupported == "max_tokens"
+    assert read_refusal(json.dumps({"error": other}), secrets=()).unsupported == ""
 
 
 @pytest.mark.parametrize(
@@ -75,3 +75,28 @@ def test_the_field_that_a_server_does_not_know_is_named() -> None:
 )
 def test_retry_after_is_seconds_or_a_date(value: str | None, seconds: float | None) -> None:
     assert read_retry_after(value, now=datetime(2026, 1, 1, tzinfo=UTC)) == seconds
+
+
+def test_an_address_in_the_words_is_told_without_its_query() -> None:
+    body = json.dumps({"detail": "Cannot POST /v1/rerank?api-key=s3cr3t of http://a:b@h?c=d"})
+
+    words = read_refusal(body, secrets=()).words
+
+    assert words == "Cannot POST /v1/rerank?api-key=*** of http://***@h?c=***"
+
+
+@pytest.mark.parametrize(
+    ("body", "unsupported"),
+    [
+        ({"error": {"message": "Unknown field: stream_options"}}, "stream_options"),
+        ({"detail": [{"loc": ["body", "stream_options"], "msg": "Extra"}]}, "stream_options"),
+        ({"error": {"message": "The model is loading."}}, ""),
+    ],
+)
+def test_an_optional_field_is_not_known_where_the_refusal_names_it_in_any_way(
+    body: object, unsupported: str
+) -> None:
+    read = read_refusal(json.dumps(body), secrets=(), optional="stream_options")
+
+    assert read.unsupported == unsupported
+    assert read_refusal(json.dumps(body), secrets=()).unsupported == ""

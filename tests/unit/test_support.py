@@ -98,7 +98,7 @@ def test_abbreviations_and_numbers_end_no_sentence() -> None:
 @pytest.mark.parametrize(
     "label",
     ["Not from the library:", "**Not from the library:**", "*Not from the library*:\n\n",
-     "以下不是资料库的内容:"],
+     "以下内容并非来自资料库:"],
 )  # fmt: skip
 def test_what_follows_the_label_of_own_knowledge_is_not_marked_again(label: str) -> None:
     reply = f"Roses have hips [1].\n\n{label} {INVENTED}\n\n- Wasps adore ripe garden pears."

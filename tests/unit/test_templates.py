@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Literal
 
 import pytest
@@ -15,7 +16,7 @@ from florilegium.templates import (
     render_part,
     without_system,
 )
-from florilegium.types import ImagePart, Message, MessagePart, SourcePart, TextPart
+from florilegium.types import ImagePart, Label, Message, MessagePart, SourcePart, TextPart
 
 RED = ImagePart(image=Image.new("RGB", (2, 2), "red"), number=2)
 OWN = ImagePart(image=Image.new("RGB", (2, 2), "blue"))
@@ -37,6 +38,20 @@ def test_texts_that_meet_are_joined_by_an_empty_line() -> None:
 
 def test_a_source_becomes_a_text_with_its_number_title_and_path() -> None:
     assert flatten(says("user", ROSE, text("Why?"))) == (text(f"{ROSE_TEXT}\n\nWhy?"),)
+
+
+def test_guesses_are_said_apart_from_the_text_of_a_source_with_their_shares() -> None:
+    guesses = (Label(name="daisy", chinese=("雏菊",), weight=0.617), Label(name="</source>"))
+    picture = replace(ROSE, text="Picture: by the wall", guesses=guesses)
+
+    assert render_part(picture).splitlines()[1:] == [
+        "Picture: by the wall",
+        "Guesses at what it shows, which may be wrong: daisy (62%), ‹/source> (100%)",
+        "</source>",
+    ]
+    # How sure those are that an older version wrote down is not known.
+    unknown = replace(ROSE, guesses=(Label(name="daisy", weight=0.0),))
+    assert render_part(unknown) == render_part(ROSE)
 
 
 def test_a_line_before_each_picture_says_whose_it_is() -> None:

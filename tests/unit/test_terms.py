@@ -19,6 +19,7 @@ from florilegium.types import Term
         ("-red, please", "please", [("red", False)]),
         ("玫瑰 -“红色” +「白色」", "玫瑰", [("红色", False), ("白色", True)]),
         ("玫瑰 −红色", "玫瑰", [("红色", False)]),
+        ("花　＋白色， －“花瓶里”", "花", [("白色", True), ("花瓶里", False)]),
         ("+well-known", "", [("well-known", True)]),
     ],
 )
@@ -32,6 +33,7 @@ def test_signed_terms_are_taken_out(typed: str, text: str, terms: list[tuple[str
         "state-of-the-art",
         "5 - 3 + 1",
         "at -5 degrees",
+        "温度 －5 度，室外－10 度",
         "C++ and more",
         'a "quoted" word',
         "- a list",

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 import pytest
 
 from florilegium.thinking import ThoughtFilter, without_thoughts
-from florilegium.types import Delta
+from florilegium.types import Delta, TokenUsage
 
 
 def _answer(pieces: Iterable[str]) -> str:
@@ -68,3 +68,13 @@ def test_a_reply_that_only_looked_like_a_thought_is_whole() -> None:
     spoken = list(without_thoughts([Delta(text="<th"), Delta(text="", finish_reason="length")]))
 
     assert spoken == [Delta(text="<th", finish_reason="length")]
+
+
+def test_what_was_counted_stays_with_the_end() -> None:
+    usage = TokenUsage(prompt_tokens=3, completion_tokens=9)
+    deltas = [
+        Delta(text="<think>Hm.</think>So."),
+        Delta(text="", finish_reason="stop", usage=usage),
+    ]
+
+    assert list(without_thoughts(deltas))[-1].usage == usage

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Literal
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from florilegium.answers import Candidate
 from florilegium.calibration import Scale
@@ -14,7 +16,7 @@ from florilegium.catalog import Catalog
 from florilegium.entries import Entry
 from florilegium.fusion import Ranking
 from florilegium.types import Item, Link, Modality, Source
-from florilegium.votes import NEIGHBOURS, count_votes, name_candidates, share_votes
+from florilegium.votes import NEIGHBOURS, count_votes, name_candidates, part_shares, share_votes
 
 
 def nearest(scores: Mapping[str, float]) -> Ranking:
@@ -173,6 +175,17 @@ def garden(catalog: Catalog, tmp_path: Path) -> Catalog:
     return catalog
 
 
+def test_texts_that_are_called_by_their_numbered_files_are_one_kind(tmp_path: Path) -> None:
+    catalog = Catalog(tmp_path / "catalog.db", root=tmp_path)
+    paths = [f"rose_{number:03}.txt" for number in range(1, 4)]
+    catalog.commit([_text(tmp_path, path, path.replace("_", " ")[:-4]) for path in paths])
+
+    names = name_candidates({}, catalog=catalog, also=paths)
+    catalog.close()
+
+    assert [candidate.name for candidate in names] == ["rose"]
+
+
 def test_a_linked_text_gives_its_title_and_its_file(garden: Catalog) -> None:
     (candidate,) = name_candidates({"p": 2.0}, catalog=garden)
 
@@ -226,3 +239,37 @@ def test_a_linked_file_that_is_no_text_gives_no_name(catalog: Catalog) -> None:
 
 def test_nobody_has_a_name_without_votes(garden: Catalog) -> None:
     assert name_candidates({}, catalog=garden) == ()
+
+
+# -- shares of names --
+
+
+def test_names_of_a_picture_with_two_texts_share_its_votes(garden: Catalog) -> None:
+    _link(garden, ("p.jpg", "p.txt", "stem"), ("p.jpg", "t.txt", "folder"))
+    named = name_candidates({"p": 1.0}, catalog=garden)
+    assert [one.share for one in named] == [1.0, 1.0]
+
+    assert [(one.name, one.share) for one in part_shares(named)] == [
+        ("Dog rose", 0.5),
+        ("Tulip", 0.5),
+    ]
+
+
+def test_shares_that_leave_votes_to_nameless_pictures_stay() -> None:
+    named = (Candidate(name="rose", share=0.5, path="rose.md"), Candidate(name="tulip", share=0.25))
+
+    assert part_shares(named) == named
+    assert part_shares(()) == ()
+
+
+@given(st.lists(st.floats(min_value=0.0, max_value=1.0), max_size=12))
+def test_shares_are_parts_of_one_in_the_order_and_proportion_they_had(given: list[float]) -> None:
+    named = [Candidate(name=str(n), share=share) for n, share in enumerate(given)]
+
+    parted = part_shares(named)
+
+    assert [one.name for one in parted] == [one.name for one in named]
+    assert all(0.0 <= one.share <= 1.0 for one in parted)
+    assert sum(one.share for one in parted) <= 1.0 + 1e-9
+    total = max(1.0, sum(given))
+    assert [one.share for one in parted] == pytest.approx([share / total for share in given])

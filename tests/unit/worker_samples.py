@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 PATIENCE = 30.0  # seconds until a test gives up that would else hang
@@ -14,7 +15,8 @@ def children(parent: int | None = None) -> set[int]:
     """Return the processes that one, by default this one, has started and not yet seen end."""
     found: set[int] = set()
     for thread in Path(f"/proc/{parent or os.getpid()}/task").iterdir():
-        found |= set(map(int, (thread / "children").read_text(encoding="ascii").split()))
+        with suppress(FileNotFoundError, ProcessLookupError):  # the thread has ended meanwhile
+            found |= set(map(int, (thread / "children").read_text(encoding="ascii").split()))
     return found
 
 

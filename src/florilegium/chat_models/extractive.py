@@ -9,24 +9,28 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 
 from florilegium.citations import strip_citations
 from florilegium.config import ChatConfig
 from florilegium.errors import UnsupportedInputError
-from florilegium.evidence import rarity
-from florilegium.languages import can_read
+from florilegium.evidence import Language, rarity
+from florilegium.guesses import guess_sentence, label_words
+from florilegium.languages import can_read, reply_language
 from florilegium.lexical import characters, content_tokens, tokens
 from florilegium.prompt import PICTURE_MARK, estimate_tokens, refusal
 from florilegium.protocols import ChatModel, Encoder
 from florilegium.questions import points_at_picture, search_text
 from florilegium.sentences import split_sentences
+from florilegium.simplified import simplify
 from florilegium.types import (
     ChatModelInfo,
     ChatOptions,
     Delta,
     FinishReason,
     ImagePart,
+    Label,
     Message,
     SourcePart,
     TextPart,
@@ -51,9 +55,11 @@ _LEAST_COSINE = 0.2
 _SAME_WORDS = 0.8
 
 _HEADING = re.compile(r"[ ]{0,3}(#{1,6}\s|[=\-*_]{3,}\s*$|\|)")
-_IMAGE = re.compile(r"!\[[^\]]*\]\([^)]*\)|!\[\[[^\]]*\]\]|<img\b", re.IGNORECASE)
-_LIST_ITEM = re.compile(r"\s*(?:[-*+•]|\d{1,3}[.)、])\s")
+_IMAGE = re.compile(r"(?i)\s*(?:!\[[^\]]*\]\([^)]*\)|!\[\[[^\]]*\]\]|<img\b[^>]*>?)")
+_LIST_ITEM = re.compile(r"\A\s*(?:[-*+•]|\d{1,3}[.)、])\s")
 _ENDS_SENTENCE = re.compile(r"[.!?。！？…:：;；][\"'”’」』)）\]]*\s*$")
+_HALF_WORD = re.compile(r"(?<=\s)[^\s\u2e80-\U0003ffff]+\Z")  # Chinese may end anywhere
+_WIDE_END = re.compile(r"[\u3000-\u303f\uff00-\uffef][”’]?$")
 _LONGEST_HEADING = 80
 _WRAP = re.compile(r"\s*\n\s*")
 _HAN_GAP = re.compile(r"(?<=[\u3000-\u9fff\uff00-\uffef]) (?=[\u3000-\u9fff\uff00-\uffef])")
@@ -69,7 +75,7 @@ _IDENTIFIES = re.compile(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Sentence:
-    """A sentence as it is quoted, and where it came from."""
+    """A sentence that is quoted, or says the `guess` at a picture, and where it came from."""
 
     source: int
     path: str
@@ -77,6 +83,12 @@ class _Sentence:
     title: str
     text: str
     is_picture: bool = False
+    guess: Label | None = None
+
+    @property
+    def compared(self) -> str:
+        """Return the words that are compared with those of a question."""
+        return self.text if self.guess is None else label_words([self.guess])
 
 
 class ExtractiveChatModel:
@@ -103,7 +115,8 @@ class ExtractiveChatModel:
     def _reply(self, messages: Sequence[Message], max_tokens: int) -> Iterator[Delta]:
         asked, standalone = _question(messages)
         sources = [part for part in messages[-1].parts if isinstance(part, SourcePart)]
-        sentences = [sentence for source in sources for sentence in _sentences_of(source)]
+        language = reply_language(asked)
+        sentences = [one for source in sources for one in _sentences_of(source, language)]
         # "And in winter?" is about what came first; other articles have winters of their own.
         leans = points_at_picture(asked)
         about = _article(sentences) if leans else sentences
@@ -138,14 +151,14 @@ class ExtractiveChatModel:
             # whose article answers the rest.
             named = [sentence for sentence in sentences if sentence.title == subject]
             some = self._choose_for(clause, named or sentences)[:_PER_CLAUSE]
-            if some and subject is None and _IDENTIFIES.match(clause):
+            if some and subject is None and _IDENTIFIES.match(simplify(clause)):
                 subject = some[0].title
             chosen += [sentence for sentence in some if sentence not in chosen]
         return chosen
 
     def _choose_for(self, question: str, sentences: Sequence[_Sentence]) -> list[_Sentence]:
         asked = content_tokens(question)
-        if not sentences or not asked or _IDENTIFIES.match(question):
+        if not sentences or not asked or _IDENTIFIES.match(simplify(question)):
             return _lead(sentences)
         shares = _shares(_with_characters(asked), sentences)
         cosines = self._cosines(question, sentences)
@@ -188,7 +201,8 @@ def open_chat_model(
 
 def _clauses(question: str) -> list[str]:
     """Return the questions that a question is made of."""
-    return [clause.strip() for clause in _CLAUSE.split(question) if tokens(clause)] or [question]
+    clauses = _CLAUSE.split(simplify(question))
+    return [clause.strip() for clause in clauses if tokens(clause)] or [question]
 
 
 def _question(messages: Sequence[Message]) -> tuple[str, str]:
@@ -202,25 +216,17 @@ def _question(messages: Sequence[Message]) -> tuple[str, str]:
     return asked[-1], search_text(asked[-1], asked[:-1])
 
 
-def _sentences_of(source: SourcePart) -> Iterator[_Sentence]:
+def _sentences_of(source: SourcePart, language: Language) -> Iterator[_Sentence]:
     if source.text.startswith(PICTURE_MARK):
-        words = " ".join(source.text.split())
-        yield _Sentence(
-            source=source.number,
-            path=source.path,
-            position=0,
-            title=source.title,
-            text=words,
-            is_picture=True,
-        )
+        yield from _of_picture(source, language)
         return
     position = 0
     for raw in _blocks(source):
         # An article's own "[3]" would read as a citation of ours.
         block = strip_citations(raw)
         for span in split_sentences(block):
-            text = _as_quoted(block[span.start : span.end])
-            if tokens(text) and not _IMAGE.search(text):
+            text = _as_quoted(_IMAGE.sub("", block[span.start : span.end]))
+            if tokens(text):
                 yield _Sentence(
                     source=source.number,
                     path=source.path,
@@ -229,6 +235,22 @@ def _sentences_of(source: SourcePart) -> Iterator[_Sentence]:
                     text=text,
                 )
                 position += 1
+
+
+def _of_picture(source: SourcePart, language: Language) -> Iterator[_Sentence]:
+    said = _Sentence(
+        source=source.number,
+        path=source.path,
+        position=0,
+        title=source.title,
+        text=" ".join(source.text.split()),
+        is_picture=True,
+    )
+    if said.text != PICTURE_MARK.strip():
+        yield said
+    # The list of all guesses answers nothing; the surest one may, with its share.
+    if source.guesses and (guess := source.guesses[0]).weight > 0:
+        yield replace(said, position=1, text=guess_sentence(guess, language), guess=guess)
 
 
 def _blocks(source: SourcePart) -> Iterator[str]:
@@ -271,7 +293,8 @@ def _article(sentences: Sequence[_Sentence]) -> list[_Sentence]:
 def _lead(sentences: Sequence[_Sentence]) -> list[_Sentence]:
     """Return how the best source begins: what it is about, when nothing else was asked."""
     prose = [sentence for sentence in sentences if not sentence.is_picture]
-    best = (prose or list(sentences))[:_LEAD_SENTENCES]
+    said = [sentence for sentence in sentences if sentence.guess is None]
+    best = (prose or said or list(sentences))[:_LEAD_SENTENCES]
     return [sentence for sentence in best if sentence.source == best[0].source]
 
 
@@ -281,11 +304,11 @@ def _shares(asked: Sequence[str], sentences: Sequence[_Sentence]) -> list[float]
     A word that is only in the title of the source counts half: "It needs much sun" is about what
     the article is about.
     """
-    idf = rarity((sentence.text for sentence in sentences), words=_words)
+    idf = rarity((sentence.compared for sentence in sentences), words=_words)
     total = sum(idf(word) for word in asked)
     shares: list[float] = []
     for sentence in sentences:
-        there, above = set(_words(sentence.text)), set(_words(sentence.title))
+        there, above = set(_words(sentence.compared)), set(_words(sentence.title))
         found = sum(
             idf(word) * (1.0 if word in there else _TITLE_WEIGHT)
             for word in asked
@@ -310,6 +333,7 @@ def _score(sentence: _Sentence, share: float, cosine: float | None) -> float:
     if cosine is not None:
         score = _COSINE_WEIGHT * max(0.0, cosine) + (1.0 - _COSINE_WEIGHT) * share
     score *= _PICTURE_WEIGHT if sentence.is_picture else 1.0
+    score *= sentence.guess.weight if sentence.guess else 1.0
     return score + _RANK_WEIGHT / sentence.source
 
 
@@ -343,11 +367,20 @@ def _fit(ranked: Sequence[_Sentence], room: int) -> tuple[list[str], bool]:
             return [_with_mark(replace(sentence, text=_cut(sentence.text, room)))], False
     kept.sort(key=lambda sentence: (sentence.source, sentence.position))
     pieces = [_with_mark(sentence) for sentence in kept]
-    return [*pieces[:1], *(f" {piece}" for piece in pieces[1:])], len(kept) == len(ranked)
+    for at, (before, sentence) in enumerate(pairwise(kept), start=1):
+        # "[1](" and "[1][" would begin a link in Markdown.
+        gap = " " if sentence.text.startswith(("(", "[", ":")) else _gap(before.text)
+        pieces[at] = f"{gap}{pieces[at]}"
+    return pieces, len(kept) == len(ranked)
 
 
 def _with_mark(sentence: _Sentence) -> str:
-    return f"{sentence.text} [{sentence.source}]"
+    return f"{sentence.text}{_gap(sentence.text)}[{sentence.source}]"
+
+
+def _gap(text: str) -> str:
+    """Return what parts a sentence from what follows: nothing in scripts without spaces."""
+    return "" if _WIDE_END.search(text) else " "
 
 
 def _says_the_same(one: str, other: str) -> bool:
@@ -357,8 +390,10 @@ def _says_the_same(one: str, other: str) -> bool:
 
 def _cut(text: str, room: int) -> str:
     words = text
-    while words and estimate_tokens(words) > max(1, room - 2):
+    while len(words) > 1 and estimate_tokens(words) > max(1, room - 2):
         words = words[: len(words) * 9 // 10]
+    if text[len(words) : len(words) + 1].strip():
+        words = _HALF_WORD.sub("", words)
     return f"{words.rstrip()} …"
 
 

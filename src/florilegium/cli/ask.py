@@ -16,16 +16,15 @@ from florilegium.answers import (
     Failed,
     Failure,
     Finished,
-    Identification,
     Retrieved,
     Token,
 )
 from florilegium.cli import options, thumbnails
+from florilegium.cli.answer_words import describe_citation, describe_identification, say
 from florilegium.cli.exit_codes import FAILED
 from florilegium.cli.hits import (
     THUMBNAIL_COLUMNS,
     contribution_table,
-    describe_place,
     draw_thumbnails,
     print_evidence,
 )
@@ -40,9 +39,10 @@ from florilegium.cli.render import (
     talk,
     talk_console,
 )
-from florilegium.cli.serialize import answer_to_json
-from florilegium.filters import parse_filter
+from florilegium.evidence import Language
+from florilegium.languages import reply_language
 from florilegium.library import Library
+from florilegium.serialize import answer_to_json
 from florilegium.types import Modality
 
 CLOSEST_HITS = 3
@@ -84,13 +84,8 @@ def ask(
         reported_errors(debug=debug, as_json=as_json),
         options.open_library(library, settings) as opened,
     ):
-        wanted = parse_filter(
-            folders=folder or (),
-            suffixes=kind or (),
-            labels=label or (),
-            since=since,
-            until=until,
-            fields=where or (),
+        wanted = options.read_filter(
+            folder=folder, kind=kind, label=label, since=since, until=until, where=where
         )
         events = opened.stream(question, image=image, quote=quote, where=wanted)
         if as_json:
@@ -181,67 +176,63 @@ def print_explanation(answer: Answer) -> None:
     print_evidence(answer.confidence, answer.reasons)
 
 
-def describe_identification(identification: Identification) -> str:
-    """Return in one sentence what a picture shows and who said so."""
-    name = identification.chosen.name if identification.chosen else None
-    match identification.by:
-        case "known":
-            said = f"it is in the library: {name}"
-        case "model" if name is None:
-            said = "the chat model found that none of the names fits"
-        case "model":
-            said = f"the chat model chose {name}"
-        case _ if identification.chosen is None:
-            said = "no near picture has a name"
-        case _:
-            share = identification.chosen.share
-            said = f"the nearest pictures say {name}, with {share:.0%} of the votes"
-    return f"{said} ({identification.note})" if identification.note else said
-
-
 def _talk_of_search(event: Retrieved, question: str) -> None:
+    language = reply_language(question)
     if event.searched.strip() != question.strip():
-        talk(Text(f"(searched for: {clean(event.searched)})", style="dim"))
+        searched = say("searched", language, searched=clean(event.searched))
+        talk(Text(searched, style="dim"))
     if event.identification is not None:
-        said = describe_identification(event.identification)
-        talk(Text(f"(the picture: {clean(said)})", style="dim"))
+        said = describe_identification(event.identification, language)
+        talk(Text(say("picture", language, said=clean(said)), style="dim"))
 
 
 def print_sources(library: Library, answer: Answer, *, show_thumbnails: bool = True) -> None:
     """Write to stdout the numbered sources of an answer and how sure it is.
 
-    A refusal has no sources; what came closest is shown instead.
+    A refusal has no sources; what came closest is shown instead. A Chinese question gets Chinese
+    words round its answer.
     """
+    language = reply_language(answer.history[-1].question if answer.history else "")
     if answer.refused:
-        _print_closest(answer)
+        _print_closest(answer, language)
     elif answer.citations:
         print_line()
-        print_line(Text("Sources", style="bold"))
+        print_line(Text(say("sources", language), style="bold"))
         for citation in answer.citations:
-            _print_source(library, citation, show_thumbnails=show_thumbnails)
+            place = describe_citation(citation, language)
+            _print_source(library, citation, place, show_thumbnails=show_thumbnails)
     print_line()
-    print_line(Text(f"Confidence {answer.confidence:.2f}", style="dim"))
+    print_line(Text(say("confidence", language, confidence=answer.confidence), style="dim"))
 
 
-def _print_closest(answer: Answer) -> None:
+def _print_closest(answer: Answer, language: Language) -> None:
     for reason in (*answer.reasons, *answer.notes):
         print_line(Text(f"  - {clean(reason)}", style="dim"))
     if not answer.hits:
         return
     print_line()
-    print_line(Text("What came closest", style="bold"))
+    print_line(Text(say("closest", language), style="bold"))
     for hit in answer.hits[:CLOSEST_HITS]:
-        title = clean(hit.item.title)
-        print_line(f"  {hit.item.source.path}  {title} ({hit.item.modality}, {hit.score:.3f})")
+        said = say(
+            "hit",
+            language,
+            path=hit.item.source.path,
+            title=clean(hit.item.title),
+            modality=say(hit.item.modality, language),
+            score=hit.score,
+        )
+        print_line(said)
 
 
-def _print_source(library: Library, citation: Citation, *, show_thumbnails: bool) -> None:
+def _print_source(
+    library: Library, citation: Citation, place: str, *, show_thumbnails: bool
+) -> None:
     hit = citation.hit
     console = data_console()
     said = Text.assemble(
         (clean(hit.item.source.path), "bold"),
         f"  {clean(hit.item.title)}",
-        (f"  {_place(citation)}", "dim"),
+        (f"  {place}", "dim"),
     )
     if citation.quote:
         said.append(f"\n“{clean(citation.quote)}”", style="italic")
@@ -255,9 +246,3 @@ def _print_source(library: Library, citation: Citation, *, show_thumbnails: bool
     grid.add_column(overflow="fold")
     grid.add_row(*cells)
     console.print(grid)
-
-
-def _place(citation: Citation) -> str:
-    if citation.span is not None:
-        return f"characters {citation.span.start}-{citation.span.end}"
-    return describe_place(citation.hit)

@@ -9,7 +9,7 @@ import re
 import readline
 import sys
 from collections.abc import Generator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 from urllib.parse import unquote
@@ -19,6 +19,7 @@ import typer
 from florilegium.answers import Answer, Turn
 from florilegium.cli import options
 from florilegium.cli.ask import breaks_off, print_explanation, print_sources, write_events
+from florilegium.cli.chat_filter import EXAMPLE, describe_filter, read_filter
 from florilegium.cli.exit_codes import FAILED, OK, USAGE, exit_code
 from florilegium.cli.hits import print_hits
 from florilegium.cli.render import (
@@ -29,6 +30,7 @@ from florilegium.cli.render import (
     talk,
 )
 from florilegium.errors import FlorilegiumError, InvalidQueryError
+from florilegium.filters import Filter
 from florilegium.library import Library
 
 PICTURE_SUFFIXES = frozenset(
@@ -41,7 +43,9 @@ COMMANDS = """\
 /sources      what was found for the last answer
 /explain      why it was found, and how sure that is
 /quote        answer the last question by quoting, whatever chat model is set
-/new          forget the conversation
+/filter       what may be answered from. /filter --folder roses --since 2020-01-01
+              answers from that only, /filter off from everything again
+/new          forget the conversation; the filter stays
 /help         this list
 /quit         leave; so does Ctrl-D. Ctrl-C stops an answer."""
 
@@ -65,6 +69,7 @@ class _Question:
     text: str
     image: Path | None
     history: tuple[Turn, ...]
+    where: Filter
     quote: bool = False
 
 
@@ -72,12 +77,13 @@ class _Question:
 class Conversation:
     """What a chat remembers.
 
-    `answer` is the last one, whose history holds all turns; `asked` is the last question, answered
-    or not; `picture` goes with the next
-    question; `exit_code` is that of the last error.
+    `where` says what may be answered from; `answer` is the last one, whose history holds all turns;
+    `asked` is the last question, answered or not; `picture` goes with the next question;
+    `exit_code` is that of the last error.
     """
 
     show_thumbnails: bool = True
+    where: Filter = field(default_factory=Filter)
     answer: Answer | None = None
     asked: _Question | None = None
     picture: Path | None = None
@@ -87,6 +93,12 @@ class Conversation:
 def chat(
     *,
     image: options.ImageOption = None,
+    folder: options.FolderOption = None,
+    kind: options.TypeOption = None,
+    label: options.LabelOption = None,
+    since: options.SinceOption = None,
+    until: options.UntilOption = None,
+    where: options.FieldOption = None,
     show_thumbnails: options.ThumbnailsOption = True,
     library: options.LibraryOption = None,
     settings: options.SetOption = None,
@@ -97,11 +109,16 @@ def chat(
     On a pipe each line of stdin is one question.
     """
     with reported_errors(debug=debug), options.open_library(library, settings) as opened:
-        conversation = Conversation(show_thumbnails=show_thumbnails)
+        wanted = options.read_filter(
+            folder=folder, kind=kind, label=label, since=since, until=until, where=where
+        )
+        conversation = Conversation(show_thumbnails=show_thumbnails, where=wanted)
         if is_interactive():
             # Its parts would be completed as file names of the working folder.
             readline.set_completer_delims(" \t\n@")
             talk(f"Library {str(opened.root)!r}. Ask away; /help lists the commands.")
+            if not wanted.is_empty:
+                _tell_filter(wanted)
         if image is not None:
             conversation = _attach(conversation, str(image))
         while (line := _read_line()) is not None:
@@ -124,12 +141,12 @@ def reply(library: Library, conversation: Conversation, line: str) -> Conversati
         case "/new":
             talk("(a new conversation)")
             return replace(conversation, answer=None, asked=None, picture=None)
+        case "/filter":
+            return _filter(conversation, argument.strip())
         case "/image":
             return _attach(conversation, argument)
-        case "/sources":
-            _show_sources(library, conversation)
-        case "/explain":
-            _explain(conversation)
+        case "/sources" | "/explain":
+            _show(library, conversation, explain=command == "/explain")
         case "/quote":
             return _quote(library, conversation)
         case _ if re.fullmatch(r"/[a-z]+", command):
@@ -203,7 +220,8 @@ def _answer(library: Library, conversation: Conversation, line: str) -> Conversa
     if not question and picture is None:
         return conversation
     history = conversation.answer.history if conversation.answer else ()
-    return _ask(library, conversation, _Question(text=question, image=picture, history=history))
+    asked = _Question(text=question, image=picture, history=history, where=conversation.where)
+    return _ask(library, conversation, asked)
 
 
 def _ask(library: Library, conversation: Conversation, question: _Question) -> Conversation:
@@ -235,7 +253,11 @@ def _show_answer(library: Library, conversation: Conversation, answer: Answer) -
 
 def _write(library: Library, question: _Question) -> Answer:
     events = library.stream(
-        question.text, image=question.image, history=question.history, quote=question.quote
+        question.text,
+        image=question.image,
+        history=question.history,
+        quote=question.quote,
+        where=question.where,
     )
     try:
         return write_events(events, question=question.text)
@@ -258,9 +280,31 @@ def _attach(conversation: Conversation, path: str) -> Conversation:
     return replace(conversation, picture=file)
 
 
-def _show_sources(library: Library, conversation: Conversation) -> None:
+def _filter(conversation: Conversation, argument: str) -> Conversation:
+    if argument:
+        try:
+            where = Filter() if argument == "off" else read_filter(argument)
+        except InvalidQueryError as error:
+            show_error(error, as_json=False)
+            return replace(conversation, exit_code=exit_code(error))
+        conversation = replace(conversation, where=where)
+    _tell_filter(conversation.where)
+    return conversation
+
+
+def _tell_filter(where: Filter) -> None:
+    if where.is_empty:
+        talk(f"(answers come from the whole library; /filter {EXAMPLE} narrows that)")
+    else:
+        talk(f"(answers come only from {describe_filter(where)})")
+
+
+def _show(library: Library, conversation: Conversation, *, explain: bool) -> None:
     if conversation.answer is None:
         talk("(nothing was asked yet)")
+        return
+    if explain:
+        print_explanation(conversation.answer)
         return
     turn = conversation.answer.history[-1]
     print_hits(
@@ -269,13 +313,6 @@ def _show_sources(library: Library, conversation: Conversation) -> None:
         query=turn.question,
         show_thumbnails=conversation.show_thumbnails,
     )
-
-
-def _explain(conversation: Conversation) -> None:
-    if conversation.answer is None:
-        talk("(nothing was asked yet)")
-        return
-    print_explanation(conversation.answer)
 
 
 def _quote(library: Library, conversation: Conversation) -> Conversation:

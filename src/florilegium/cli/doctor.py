@@ -13,9 +13,9 @@ from florilegium.cli import options
 from florilegium.cli.exit_codes import FAILED
 from florilegium.cli.ingest import shown_progress
 from florilegium.cli.render import clean, make_table, print_json, print_table, reported_errors, talk
-from florilegium.cli.serialize import checks_to_json, repair_to_json
 from florilegium.library import Library
 from florilegium.repair import RepairReport
+from florilegium.serialize import checks_to_json, repair_to_json
 
 
 def doctor(

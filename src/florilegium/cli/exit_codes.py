@@ -27,6 +27,7 @@ EXIT_CODES: Final[dict[type[errors.FlorilegiumError], int]] = {
     errors.UnreadableFileError: PARTIAL,
     errors.FileTooLargeError: PARTIAL,
     errors.FileTooSlowError: PARTIAL,
+    errors.SourceGoneError: PARTIAL,
     errors.WorkerError: FAILED,
     errors.EncoderError: FAILED,
     errors.WeightsNotFoundError: USAGE,
@@ -35,6 +36,7 @@ EXIT_CODES: Final[dict[type[errors.FlorilegiumError], int]] = {
     errors.IndexMismatchError: USAGE,
     errors.IndexOutdatedError: USAGE,
     errors.IndexLockedError: FAILED,
+    errors.StorageFullError: FAILED,
     errors.ChatError: FAILED,
     errors.ChatUnavailableError: FAILED,
     errors.ChatTimeoutError: FAILED,
@@ -45,6 +47,15 @@ EXIT_CODES: Final[dict[type[errors.FlorilegiumError], int]] = {
     errors.RerankUnavailableError: FAILED,
     errors.RerankTimeoutError: FAILED,
     errors.RerankRejectedError: FAILED,
+    errors.RequestError: FAILED,
+    errors.UnauthenticatedError: FAILED,
+    errors.ForbiddenError: FAILED,
+    errors.NotFoundError: FAILED,
+    errors.InvalidRequestError: FAILED,
+    errors.RequestTooLargeError: FAILED,
+    errors.UnsupportedBodyError: FAILED,
+    errors.TooBusyError: FAILED,
+    errors.TooSlowError: FAILED,
 }
 
 

@@ -9,7 +9,6 @@ from rich.table import Table
 from rich.text import Text
 
 from florilegium.cli import thumbnails
-from florilegium.cli.excerpts import best_excerpt
 from florilegium.cli.render import (
     clean,
     clean_name,
@@ -20,6 +19,7 @@ from florilegium.cli.render import (
     talk,
 )
 from florilegium.errors import SourceError
+from florilegium.excerpts import best_excerpt
 from florilegium.learning import LearntNames
 from florilegium.library import Library
 from florilegium.retrieve import Explanation

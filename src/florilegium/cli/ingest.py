@@ -33,11 +33,12 @@ from florilegium.cli.render import (
     talk,
     talk_console,
 )
-from florilegium.cli.serialize import report_to_json
 from florilegium.guard import Removal
 from florilegium.library import Library
 from florilegium.locking import Holder
 from florilegium.report import FailedFile, IngestReport, Progress
+from florilegium.serialize import report_to_json
+from florilegium.trace_export import sending_traces
 
 _STAGES: Final = {"files": "ingest", "captions": "captions"}
 STOPPED = "stopped; what was done is kept, run again to go on"
@@ -97,7 +98,8 @@ def ingest(
         reported_errors(debug=debug, as_json=as_json),
         _open(library, settings, captions=captions) as opened,
     ):
-        with shown_progress() as progress:
+        traces = opened.settings.config.server.traces
+        with sending_traces(traces), shown_progress() as progress:
             report = opened.ingest(
                 rebuild=rebuild,
                 allow_empty=allow_empty,
@@ -140,7 +142,7 @@ class ShownProgress:
             total=progress.total,
             rate=_rate(progress),
             failures=f"{progress.failed} failed" if progress.failed else "",
-            path=_shorten(clean_name(progress.path), width=max(8, self._width - 75)),
+            path=_shorten(_at_hand(progress), width=max(8, self._width - 75)),
         )
 
     @contextmanager
@@ -196,6 +198,10 @@ def print_report(report: IngestReport) -> None:
         print_table(_failures(report.caption_failures, title="Pictures without a caption"))
     if report.caption_problem:
         talk(f"captioning stopped: {clean(report.caption_problem)}")
+    if report.ignored:
+        named = [clean_name(path) for path in report.ignored_examples]
+        named += [f"{more} more"] if (more := report.ignored - len(named)) > 0 else []
+        talk(f"ignored, since nothing installed reads such files: {', '.join(named)}")
     for warning in report.warnings:
         talk(clean(warning))
 
@@ -241,6 +247,13 @@ def _failures(failed: tuple[FailedFile, ...], *, title: str) -> Table:
 
 def _rate(progress: Progress) -> str:
     return f"{progress.done / progress.seconds:.1f}/s" if progress.seconds > 0 else ""
+
+
+def _at_hand(progress: Progress) -> str:
+    # Pictures of many files are encoded together: what was read moves on before what is done.
+    if progress.path or progress.stage == "captions":
+        return clean_name(progress.path)
+    return f"{progress.step}, {progress.read} read"
 
 
 def _shorten(path: str, *, width: int) -> str:

@@ -27,6 +27,11 @@ COMMANDS = {
         "florilegium.cli.chat:chat",
         "Talk with the library; /help lists what can be typed.",
     ),
+    "serve": (
+        "florilegium.cli.serve:serve",
+        "Serve libraries to browsers and programs, until Ctrl-C.",
+    ),
+    "mcp": ("florilegium.cli.mcp:mcp", "Offer libraries to a language model over MCP, on stdin."),
     "eval": (
         "florilegium.cli.lazy:eval_app",
         "Measure how well a library searches, by labelled queries.",
@@ -41,6 +46,28 @@ COMMANDS = {
     "cache": (
         "florilegium.cli.lazy:cache_app",
         "See what the embedding cache holds, and remove what is not used.",
+    ),
+    "users": ("florilegium.cli.lazy:users_app", "Say who may use the server."),
+}
+USER_COMMANDS = {
+    "add": ("florilegium.cli.users:add", "Add a user, and ask for the password."),
+    "remove": (
+        "florilegium.cli.users:remove",
+        "Remove a user, whose keys and sessions end at once.",
+    ),
+    "change": (
+        "florilegium.cli.users:change",
+        "Change which libraries a user sees, and whether they may write.",
+    ),
+    "list": ("florilegium.cli.users:list_users", "List the users and the labels of their keys."),
+    "key": ("florilegium.cli.users:key", "Make a key for a user, and print it once."),
+    "revoke": (
+        "florilegium.cli.users:revoke",
+        "Revoke a key, which is worth nothing from then on.",
+    ),
+    "password": (
+        "florilegium.cli.users:password",
+        "Give a user another password, which ends all sessions of that user.",
     ),
 }
 CACHE_COMMANDS = {
@@ -96,6 +123,7 @@ GROUPS = {
     "models": MODEL_COMMANDS,
     "eval": EVAL_COMMANDS,
     "cache": CACHE_COMMANDS,
+    "users": USER_COMMANDS,
 }
 
 
@@ -143,6 +171,13 @@ cache_app = typer.Typer(
     name="cache",
     cls=LazyGroup,
     help=COMMANDS["cache"][1],
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+users_app = typer.Typer(
+    name="users",
+    cls=LazyGroup,
+    help=COMMANDS["users"][1],
     no_args_is_help=True,
     rich_markup_mode=None,
 )

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from florilegium.config import read_setting
 from florilegium.errors import ConfigError
+from florilegium.filters import Filter, parse_filter
 from florilegium.library import Library
+from florilegium.redaction import hide_secrets
 
 LibraryOption = Annotated[
     Path | None,
@@ -99,10 +101,28 @@ ThumbnailsOption = Annotated[
 ]
 
 
-def parse_overrides(pairs: Sequence[str] | None) -> dict[str, object]:
-    """Return the settings given as `section.key=value`.
+def read_filter(
+    *,
+    folder: Sequence[str] | None,
+    kind: Sequence[str] | None,
+    label: Sequence[str] | None,
+    since: str | None,
+    until: str | None,
+    where: Sequence[str] | None,
+) -> Filter:
+    """Return the filter that the six options above say. Raises InvalidQueryError."""
+    return parse_filter(
+        folders=folder or (),
+        suffixes=kind or (),
+        labels=label or (),
+        since=since,
+        until=until,
+        fields=where or (),
+    )
 
-    A value in brackets or double quotes is read as TOML, any other is taken as it stands.
+
+def parse_overrides(pairs: Sequence[str] | None) -> dict[str, object]:
+    """Return the settings given as `section.key=value`, read as those of the environment are.
 
     Raises:
         ConfigError: A pair has no `=`, or its value is not TOML where it looks like it.
@@ -110,12 +130,13 @@ def parse_overrides(pairs: Sequence[str] | None) -> dict[str, object]:
     overrides: dict[str, object] = {}
     for pair in pairs or ():
         key, equals, value = pair.partition("=")
-        if not (equals and key.strip()):
+        key = key.strip()
+        if not (equals and key):
             raise ConfigError(
-                f"The override {pair!r} is not of the form section.key=value.",
+                f"The override {hide_secrets(pair)!r} is not of the form section.key=value.",
                 hint="Write for example `--set retrieval.top_k=3`.",
             )
-        overrides[key.strip()] = _parse_value(pair, value.strip())
+        overrides[key] = read_setting(key, value)
     return overrides
 
 
@@ -123,15 +144,3 @@ def open_library(folder: Path | None, pairs: Sequence[str] | None) -> Library:
     """Return the library at `folder`, or the nearest one upwards from the working folder."""
     overrides = parse_overrides(pairs)
     return Library.open(folder or Library.locate(Path.cwd()), overrides=overrides)
-
-
-def _parse_value(pair: str, value: str) -> object:
-    if not value.startswith(("[", '"')):
-        return value
-    try:
-        return tomllib.loads(f"value = {value}")["value"]
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(
-            f"The value of the override {pair!r} is not valid TOML: {error}.",
-            hint="""Write a list as `--set 'ingest.exclude=["**/old/**"]'`.""",
-        ) from error

@@ -9,8 +9,7 @@ import typer
 from florilegium.cli import options
 from florilegium.cli.hits import print_explanation, print_hits
 from florilegium.cli.render import print_json, reported_errors
-from florilegium.cli.serialize import explanation_to_json, hits_to_json
-from florilegium.filters import parse_filter
+from florilegium.serialize import explanation_to_json, hits_to_json
 from florilegium.types import Modality
 
 
@@ -57,13 +56,8 @@ def search(
         reported_errors(debug=debug, as_json=as_json),
         options.open_library(library, settings) as opened,
     ):
-        wanted = parse_filter(
-            folders=folder or (),
-            suffixes=kind or (),
-            labels=label or (),
-            since=since,
-            until=until,
-            fields=where or (),
+        wanted = options.read_filter(
+            folder=folder, kind=kind, label=label, since=since, until=until, where=where
         )
         found = opened.explain(text, image=image, modality=modality, top_k=top_k, where=wanted)
         if as_json:

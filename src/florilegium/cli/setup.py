@@ -12,7 +12,7 @@ from rich.text import Text
 
 from florilegium.cli import options
 from florilegium.cli.render import clean, make_table, print_json, print_table, reported_errors, talk
-from florilegium.config import Settings, load_settings
+from florilegium.config import Settings, dump_shown, load_settings
 from florilegium.config_fields import describe_fields
 from florilegium.errors import IndexNotFoundError
 from florilegium.library import Library
@@ -73,8 +73,8 @@ def show_config(
 
 
 def setting_rows(settings: Settings) -> list[tuple[str, object, str]]:
-    """Return (key, value, origin) of every setting, in order."""
-    tree = settings.config.model_dump(mode="json")
+    """Return (key, value, origin) of every setting, in order, without what addresses hide."""
+    tree = dump_shown(settings.config)
     rows: list[tuple[str, object, str]] = []
     for key, *_ in describe_fields():
         section, _, name = key.partition(".")

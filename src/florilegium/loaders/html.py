@@ -16,7 +16,7 @@ from bs4.element import NavigableString, PageElement, Tag
 from bs4.exceptions import ParserRejectedMarkup
 from PIL import Image
 
-from florilegium.cards import title_words
+from florilegium.cards import shown_title
 from florilegium.chunking import split_chunks
 from florilegium.config_sections import IngestConfig
 from florilegium.encodings import decode_text
@@ -76,7 +76,7 @@ class HtmlLoader:
     def load(self, source: Source) -> Iterator[Item]:
         data = read_source(source, max_bytes=self._max_bytes, hint=_TOO_LARGE)
         page = _read_page(data, path=source.path)
-        title = page.title or title_words(source.path)
+        title = page.title or shown_title(source.path)
         # A page of nothing but pictures is still where they are shown.
         text = page.text or (title if page.references else "")
         spans = split_chunks(text, max_tokens=self._chunk_tokens, count_tokens=self._count_tokens)

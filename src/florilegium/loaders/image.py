@@ -10,7 +10,7 @@ from typing import Final
 
 from PIL import Image
 
-from florilegium.cards import card_words, title_words
+from florilegium.cards import card_words, shown_title
 from florilegium.config_sections import IngestConfig
 from florilegium.ids import item_id
 from florilegium.images import open_image, read_size
@@ -20,8 +20,10 @@ from florilegium.reading import read_source
 from florilegium.types import Item, Modality, Source
 
 _MILLION: Final = 1_000_000
-_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff"})
-
+IMAGE_SUFFIXES: Final = frozenset(
+    {".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff"}
+)
+"""Endings of the names of files that are read as pictures."""
 
 _TOO_LARGE = "Make the file smaller, or raise ingest.max_file_megabytes."
 
@@ -35,7 +37,7 @@ class ImageLoader:
 
     @property
     def suffixes(self) -> frozenset[str]:
-        return _SUFFIXES
+        return IMAGE_SUFFIXES
 
     def load(self, source: Source) -> Iterator[Item]:
         # The header alone: whether the rest is whole shows when the picture is read.
@@ -46,7 +48,7 @@ class ImageLoader:
             source=source,
             modality=Modality.IMAGE,
             ordinal=0,
-            title=title_words(source.path),
+            title=shown_title(source.path),
             text=card_words(source.path),
             width=width,
             height=height,

@@ -13,7 +13,7 @@ from typing import Final
 
 from PIL import Image
 
-from florilegium.cards import title_words
+from florilegium.cards import shown_title
 from florilegium.chunking import split_chunks, split_windows
 from florilegium.config_sections import IngestConfig
 from florilegium.encodings import decode_text
@@ -67,7 +67,7 @@ class TextLoader:
         body = _blank(text[: matter.end]) + text[matter.end :]
         spans = self._split(text, body)
         references = by_chunk(find_references(text, path=source.path), spans)
-        title = matter.title or _heading(body, is_markdown=is_markdown) or title_words(source.path)
+        title = matter.title or _heading(body, is_markdown=is_markdown) or shown_title(source.path)
         for ordinal, span in enumerate(spans):
             yield Item(
                 id=item_id(source.path, ordinal),

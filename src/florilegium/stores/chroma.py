@@ -8,27 +8,23 @@ Navigable Small World graphs", 2016. Where a graph is not whole, all records are
 from __future__ import annotations
 
 import logging
-import re
 import sqlite3
 from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
-from typing import cast
+from threading import RLock
 
-import chromadb
 import numpy as np
 from chromadb.api.client import Client
-from chromadb.api.collection_configuration import CreateCollectionConfiguration
 from chromadb.api.models.Collection import Collection as ChromaCollection
-from chromadb.api.shared_system_client import SharedSystemClient
-from chromadb.config import Settings
 from chromadb.errors import ChromaError, NotFoundError
 
 from florilegium.errors import IndexMismatchError, StoreError
-from florilegium.ids import hash_bytes
 from florilegium.protocols import SelfChecking, VectorStore
 from florilegium.stores import chroma_rows
+from florilegium.stores.chroma_client import open_client
 from florilegium.stores.chroma_files import (
     DATABASE,
     GraphError,
@@ -37,6 +33,7 @@ from florilegium.stores.chroma_files import (
     check_graphs,
 )
 from florilegium.stores.chroma_read_only import ReadOnlyChroma, can_only_be_read
+from florilegium.stores.chroma_search import HNSW, Graph
 from florilegium.stores.exact import COPY_NAME, ExactRecords
 from florilegium.stores.graph_files import GraphFiles
 from florilegium.stores.rules import (
@@ -53,23 +50,6 @@ from florilegium.types import Collection, Embeddings, Manifest, Match, Record
 logger = logging.getLogger(__name__)
 
 _MANIFEST_NAME = "florilegium-manifest"
-
-# Measured in benchmarks/results/store_recall.json. A search looks at as many nodes as the larger
-# of ef_search and the matches asked for, so top_k needs no upper limit.
-_HNSW = CreateCollectionConfiguration(
-    hnsw={"space": "cosine", "ef_construction": 100, "ef_search": 200, "max_neighbors": 16}
-)
-
-# Matches asked for beyond top_k, so that ids decide among equal scores at the cut.
-_MARGIN = 16
-
-# With a filter, both measured in benchmarks/results/filtered_search.json: up to so many records
-# are read and compared, and up to so many neighbours are looked through for what is wanted.
-_FEW_RECORDS = 5_000
-_MOST_NEIGHBOURS = 1_000
-
-# Up to so many records, comparing all takes no longer than asking for several hundred neighbours.
-_COMPARED = 20_000
 
 # Besides its own errors, Chroma lets these of its parts through: a surrogate in an id is a
 # ValueError, a wrong argument a TypeError, a full disk an OSError.
@@ -104,6 +84,8 @@ class ChromaStore:
         self._manifest = manifest
         self._collections: dict[str, ChromaCollection] = {}
         self._copied: set[str] = set()
+        self._copying = RLock()
+        self._turns: dict[str, RLock] = {}  # by the name of a collection
         self._client: Client | None = None
         self._exact: ExactRecords | None = None
         with self._wrapped("opened"):
@@ -111,7 +93,7 @@ class ChromaStore:
             check_database(folder)
             self._graphs = GraphFiles(folder, is_new=not (folder / DATABASE).exists())
             self._is_whole = self._graphs.are_whole() and are_sound(folder)
-            self._client = _open_client(self._place)
+            self._client = open_client(self._place)
         try:
             with self._wrapped("opened"):
                 self._claim(self._client)
@@ -147,10 +129,10 @@ class ChromaStore:
 
     def get(self, collection: Collection, ids: Sequence[str]) -> list[Record]:
         with self._wrapped("read"):
-            found = self._find(collection)
-            if found is None:
+            exact = self._held(collection)
+            if exact is None:
                 return []
-            records = self._copy(collection, found).get(collection.name, list(dict.fromkeys(ids)))
+            records = exact.get(collection.name, list(dict.fromkeys(ids)))
         return [records[id_] for id_ in ids if id_ in records]
 
     def search(
@@ -163,31 +145,25 @@ class ChromaStore:
     ) -> list[Match]:
         check_query(embedding, check_collection(collection, self._manifest), top_k=top_k)
         query = embedding.astype(np.float32)
-        with self._wrapped("searched"):
-            found = self._find(collection)
-            if found is None:
+        with self._wrapped("searched"), self._turn(collection):
+            exact = self._held(collection)
+            if exact is None:
                 return []
-            if within is not None:
-                return self._search_within(collection, found, query, top_k=top_k, within=within)
-            exact = self._copy(collection, found)
-            asked = top_k + _MARGIN
-            while True:
-                matches = self._nearest(collection, found, query, asked)
-                if matches is None:
-                    return exact.search(collection.name, query, top_k=top_k)
-                if len(matches) < asked:
-                    # All there are; or, where thousands of equal vectors have cut the graph into
-                    # pieces, fewer than there are, and then every one is compared.
-                    if len(matches) < min(asked, found.count()):
-                        return exact.search(collection.name, query, top_k=top_k)
-                    return matches[:top_k]
-                if matches[-1].score < matches[top_k - 1].score:
-                    return matches[:top_k]
-                # The tie at the cut goes on past what was fetched. All are compared where that
-                # takes less than asking again, else more are fetched.
-                if found.count() <= _COMPARED:
-                    return exact.search(collection.name, query, top_k=top_k)
-                asked *= 4
+            try:
+                found = self._find(collection)
+                if found is not None:
+                    graph = Graph(
+                        nearest=partial(self._nearest, collection, found, query),
+                        count=found.count,
+                        exact=exact,
+                        name=collection.name,
+                    )
+                    return graph.search(query, top_k=top_k, within=within)
+            except ChromaError as error:
+                if not self._is_made_anew(collection):
+                    raise
+                self._mistrust(error)
+            return exact.search(collection.name, query, top_k=top_k, within=within)
 
     def ids(self, collection: Collection) -> set[str]:
         with self._wrapped("read"):
@@ -248,7 +224,7 @@ class ChromaStore:
         if self._client is None:
             raise StoreError(f"The store in {self._place!r} is closed.", hint="Open it again.")
         check_collection(collection, self._manifest)
-        name = _chroma_name(collection)
+        name = chroma_rows.collection_name(collection)
         if name not in self._collections:
             try:
                 found = self._client.get_collection(name, embedding_function=None)
@@ -260,41 +236,11 @@ class ChromaStore:
     def _make(self, collection: Collection) -> ChromaCollection:
         assert self._client is not None, "_find comes first and refuses a closed store"
         return self._client.get_or_create_collection(
-            _chroma_name(collection),
-            configuration=_HNSW,
+            chroma_rows.collection_name(collection),
+            configuration=HNSW,
             metadata={"collection": collection.name},
             embedding_function=None,
         )
-
-    def _search_within(
-        self,
-        collection: Collection,
-        found: ChromaCollection,
-        query: Embeddings,
-        *,
-        top_k: int,
-        within: AbstractSet[str],
-    ) -> list[Match]:
-        # Chroma's own filters are slow, miss records where few are wanted, and fail for more
-        # than 32,000 ids.
-        exact = self._copy(collection, found)
-        few = exact.search_few(
-            collection.name, query, top_k=top_k, within=within, most=_FEW_RECORDS
-        )
-        if few is not None:
-            return few
-        asked = top_k + _MARGIN
-        while asked <= _MOST_NEIGHBOURS:
-            nearest = self._nearest(collection, found, query, asked)
-            if nearest is None:
-                break
-            matches = [match for match in nearest if match.item_id in within]
-            if len(nearest) < asked:
-                break
-            if len(matches) >= top_k and nearest[-1].score < matches[top_k - 1].score:
-                return matches[:top_k]
-            asked *= 4
-        return exact.search(collection.name, query, top_k=top_k, within=within)
 
     def _nearest(
         self, collection: Collection, found: ChromaCollection, query: Embeddings, count: int
@@ -306,10 +252,30 @@ class ChromaStore:
         try:
             return chroma_rows.nearest(found, query, count, exact=exact, name=collection.name)
         except ChromaError as error:
-            # Another process may be writing it at this moment; who opens it later finds it whole.
-            logger.warning("All records are compared, since a graph cannot be read: %s", error)
-            self._is_whole = False
+            self._mistrust(error)
             return None
+
+    def _is_made_anew(self, collection: Collection) -> bool:
+        """Return whether another process has deleted the graph; Chroma may say it in any words."""
+        old = self._collections.pop(chroma_rows.collection_name(collection), None)
+        new = self._find(collection)
+        return new is None or old is None or new.id != old.id
+
+    def _mistrust(self, error: ChromaError) -> None:
+        # Another process may be writing it at this moment; who opens it later finds it whole.
+        if self._is_whole:
+            logger.warning("All records are compared, since a graph cannot be read: %s", error)
+        self._is_whole = False
+
+    @contextmanager
+    def _turn(self, collection: Collection) -> Iterator[None]:
+        """Let threads search a collection one after the other.
+
+        A search brings Chroma's graph up to date, and several at once do so several times over:
+        then Chroma saves the graph, from a process that only reads.
+        """
+        with self._turns.setdefault(collection.name, RLock()):
+            yield
 
     def _find_mended(self, collection: Collection) -> ChromaCollection | None:
         """Find a collection after making the graphs anew from the exact records, if need be."""
@@ -325,9 +291,9 @@ class ChromaStore:
         is_all = len(copied) + 1 == self._client.count_collections()
         for name in copied:
             one = Collection.named(name)
-            self._collections.pop(_chroma_name(one), None)
+            self._collections.pop(chroma_rows.collection_name(one), None)
             with suppress(NotFoundError):
-                self._client.delete_collection(_chroma_name(one))
+                self._client.delete_collection(chroma_rows.collection_name(one))
             made = self._make(one)
             for part in self._parts(self._exact.ids(name)):
                 chroma_rows.put(made, list(self._exact.get(name, part).values()))
@@ -337,15 +303,26 @@ class ChromaStore:
         self._is_whole = True
         return self._find(collection)
 
+    def _held(self, collection: Collection) -> ExactRecords | None:
+        """Return the exact records if they hold all of the collection, None if there is none."""
+        if self._exact is not None and self._client is not None:
+            check_collection(collection, self._manifest)
+            if collection.name in self._copied or self._exact.holds(collection.name):
+                self._copied.add(collection.name)
+                return self._exact
+        found = self._find(collection)
+        return None if found is None else self._copy(collection, found)
+
     def _copy(self, collection: Collection, found: ChromaCollection) -> ExactRecords:
         """Return the exact records, which hold all of the collection."""
         assert self._exact is not None, "_find comes first and refuses a closed store"
-        if collection.name not in self._copied:
-            if not self._exact.holds(collection.name):
-                for part in self._parts(found.get(include=[])["ids"]):
-                    self._exact.upsert(collection.name, chroma_rows.get(found, part))
-                self._exact.mark(collection.name)
-            self._copied.add(collection.name)
+        with self._copying:
+            if collection.name not in self._copied:
+                if not self._exact.holds(collection.name):
+                    for part in self._parts(found.get(include=[])["ids"]):
+                        self._exact.upsert(collection.name, chroma_rows.get(found, part))
+                    self._exact.mark(collection.name)
+                self._copied.add(collection.name)
         return self._exact
 
     def _parts(self, ids: Sequence[str]) -> Iterator[list[str]]:
@@ -370,30 +347,6 @@ class ChromaStore:
         return StoreError(
             f"The Chroma index in {self._place!r} cannot be {done}: {error}.", hint=DAMAGE_HINT
         )
-
-
-def _open_client(place: str) -> Client:
-    settings = Settings(
-        # Explicit, since Chroma would read these from the environment and from `.env`.
-        chroma_api_impl="chromadb.api.rust.RustBindingsAPI",
-        anonymized_telemetry=False,
-        allow_reset=False,
-    )
-    try:
-        # Typed as an interface that lacks close().
-        return cast(Client, chromadb.PersistentClient(path=place, settings=settings))
-    except BaseException:
-        # Clients of one path share a system, and Chroma 1.5.9 keeps one that failed to start:
-        # opening the mended folder again in this process would meet the broken one.
-        if place not in SharedSystemClient._identifier_to_refcount:
-            SharedSystemClient._identifier_to_system.pop(place, None)
-        raise
-
-
-def _chroma_name(collection: Collection) -> str:
-    """Return a name that Chroma allows: readable words, made unique by a hash."""
-    words = re.sub(r"[^a-zA-Z0-9]+", "-", collection.name)[:64]
-    return f"c-{words}-{hash_bytes(collection.name.encode('utf-8', 'surrogatepass'))[:16]}"
 
 
 _: type[VectorStore] = ChromaStore

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any, Final
 
 import numpy as np
 from chromadb.api.models.Collection import Collection as ChromaCollection
 
+from florilegium.ids import hash_bytes
 from florilegium.stores.exact import ExactRecords
 from florilegium.stores.rules import rank
-from florilegium.types import Embeddings, Match, Record
+from florilegium.types import Collection, Embeddings, Match, Record
 
 _SAME: Final = 1e-3  # cosine distance up to which a match is the record itself or its equal
+
+
+def collection_name(collection: Collection) -> str:
+    """Return a name that Chroma allows: readable words, made unique by a hash."""
+    words = re.sub(r"[^a-zA-Z0-9]+", "-", collection.name)[:64]
+    return f"c-{words}-{hash_bytes(collection.name.encode('utf-8', 'surrogatepass'))[:16]}"
 
 
 def put(found: ChromaCollection, records: Sequence[Record]) -> None:
@@ -34,14 +42,20 @@ def nearest(
     result: Any = found.query(
         query_embeddings=query[np.newaxis], n_results=count, include=["distances"]
     )
-    ids, distances = result["ids"][0], result["distances"][0]
+    return to_matches(result["ids"][0], result["distances"][0], exact=exact, name=name)
+
+
+def to_matches(
+    ids: Sequence[str], distances: Sequence[float], *, exact: ExactRecords, name: str
+) -> list[Match]:
+    """Return what a graph found as matches, best first; a distance is 1 minus the cosine."""
     items = exact.item_ids(name, ids)
     candidates = [
         (id_, items[id_], max(-1.0, min(1.0, 1.0 - distance)))
         for id_, distance in zip(ids, distances, strict=True)
         if id_ in items  # not those that another process is just deleting
     ]
-    return rank(candidates, top_k=count)
+    return rank(candidates, top_k=len(ids))
 
 
 def get(found: ChromaCollection, ids: list[str]) -> list[Record]:

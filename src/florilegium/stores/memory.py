@@ -14,6 +14,7 @@ from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from threading import RLock
 
 import numpy as np
 import numpy.typing as npt
@@ -82,6 +83,7 @@ class MemoryStore:
     def __init__(self, *, folder: Path, manifest: Manifest) -> None:
         self._folder = folder
         self._manifest = manifest
+        self._lock = RLock()
         self._tables: dict[str, _Table] = {}
         self._closed = False
         with self._wrapped("opened"):
@@ -153,27 +155,29 @@ class MemoryStore:
         return set(self._read(collection).rows)
 
     def close(self) -> None:
-        self._closed = True
-        self._tables = {}
+        with self._lock:
+            self._closed = True
+            self._tables = {}
 
     def _read(self, collection: Collection) -> _Table:
-        if self._closed:
-            raise StoreError(
-                f"The store in {str(self._folder)!r} is closed.", hint="Open it again."
-            )
         space = check_collection(collection, self._manifest)
-        if collection.name not in self._tables:
-            file = self._file(collection)
-            with self._wrapped("read"):
-                self._tables[collection.name] = (
-                    _load(file)
-                    if file.exists()
-                    else _table([], [], np.zeros((0, space.dim), np.float32))
+        with self._lock:
+            if self._closed:
+                raise StoreError(
+                    f"The store in {str(self._folder)!r} is closed.", hint="Open it again."
                 )
-        return self._tables[collection.name]
+            if collection.name not in self._tables:
+                file = self._file(collection)
+                with self._wrapped("read"):
+                    self._tables[collection.name] = (
+                        _load(file)
+                        if file.exists()
+                        else _table([], [], np.zeros((0, space.dim), np.float32))
+                    )
+            return self._tables[collection.name]
 
     def _write(self, collection: Collection, table: _Table) -> None:
-        with self._wrapped("written"):
+        with self._lock, self._wrapped("written"):
             file = self._file(collection)
             # As JSON bytes: a numpy array of strings would pad each id to the longest one
             # and drop trailing NUL characters.
@@ -181,7 +185,7 @@ class MemoryStore:
             data = io.BytesIO()
             np.savez(data, names=np.frombuffer(names, np.uint8), embeddings=table.embeddings)
             replace_file(file, data.getvalue())
-        self._tables[collection.name] = table
+            self._tables[collection.name] = table
 
     def _file(self, collection: Collection) -> Path:
         name = collection.name.encode("utf-8", "surrogatepass")

@@ -77,6 +77,18 @@ class ChatModelContract:
         assert [delta.finish_reason for delta in deltas[:-1]] == [None] * (len(deltas) - 1)
         assert deltas[-1].finish_reason in FINISH_REASONS
 
+    def test_only_the_last_delta_says_what_was_counted(self, chat_model: ChatModel) -> None:
+        """A model that counts its tokens says how many with its last delta, and no other.
+
+        If this fails: the usage is sent with each delta, or counts nothing.
+        """
+        deltas = list(chat_model.stream(a_question(), options=OPTIONS))
+
+        assert [delta.usage for delta in deltas[:-1]] == [None] * (len(deltas) - 1)
+        usage = deltas[-1].usage
+        assert usage is None or usage.prompt_tokens > 0
+        assert usage is None or 0 < usage.completion_tokens <= OPTIONS.max_tokens
+
     def test_the_same_request_gives_the_same_reply_at_temperature_zero(
         self, chat_model: ChatModel
     ) -> None:

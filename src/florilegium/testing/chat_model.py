@@ -20,6 +20,7 @@ from florilegium.types import (
     Message,
     SourcePart,
     TextPart,
+    TokenUsage,
 )
 
 
@@ -33,6 +34,7 @@ class FakeChatModel:
         max_images: Pictures that one request may hold.
         context_tokens: What `info` says of the context.
         generative: What `info` says of it.
+        usage: What the last delta of each reply says was counted.
     """
 
     def __init__(
@@ -42,7 +44,9 @@ class FakeChatModel:
         max_images: int = 4,
         context_tokens: int | None = None,
         generative: bool = True,
+        usage: TokenUsage | None = None,
     ) -> None:
+        self._usage = usage
         self._replies = None if replies is None else list(replies)
         self._info = ChatModelInfo(
             id="fake",
@@ -94,7 +98,7 @@ class FakeChatModel:
             *words, last = reply.split(" ")
             for word in words:
                 yield Delta(text=f"{word} ")
-            yield Delta(text=last, finish_reason="stop")
+            yield Delta(text=last, finish_reason="stop", usage=self._usage)
         finally:
             self.open_streams -= 1
 

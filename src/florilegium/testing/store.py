@@ -6,6 +6,7 @@ Knows no store. Needs pytest, so nothing but tests may import it.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -281,6 +282,20 @@ class VectorStoreContract(FilteredSearchContract):
             store.upsert(IMAGES, [record(id_, one)])
 
         assert found_ids(store.search(IMAGES, row(WEST), top_k=100)) == ids[::-1]
+
+    def test_several_threads_may_read_one_store_at_once(self, open_store: OpenStore) -> None:
+        """If this fails: let threads take turns where they share something that changes."""
+        rows = circle(40)
+        open_store(MANIFEST).upsert(IMAGES, [record(f"{n:02}", one) for n, one in enumerate(rows)])
+        store = open_store(MANIFEST)  # which has read nothing yet
+
+        def read(number: int) -> tuple[str, str]:
+            (match,) = store.search(IMAGES, rows[number % 40], top_k=1)
+            return match.id, store.get(IMAGES, [f"{number % 40:02}"])[0].id
+
+        with ThreadPoolExecutor(8) as pool:
+            found = list(pool.map(read, range(160)))
+        assert found == [(f"{number % 40:02}",) * 2 for number in range(160)]
 
     def test_what_was_written_is_there_after_closing_and_opening(
         self, open_store: OpenStore

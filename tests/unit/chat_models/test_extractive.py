@@ -126,7 +126,29 @@ def test_each_sentence_is_a_delta_and_the_last_one_says_stop() -> None:
 
 
 def test_a_chinese_question_is_answered_in_the_words_of_the_source() -> None:
-    assert reply("细嫩的绿茶用多热的水?", TEA) == "细嫩的绿茶适合80摄氏度左右的水。 [1]"
+    assert reply("细嫩的绿茶用多热的水?", TEA) == "细嫩的绿茶适合80摄氏度左右的水。[1]"
+
+
+def test_between_chinese_sentences_and_their_citations_there_is_no_space() -> None:
+    model = ExtractiveChatModel(texts=PointingEncoder({"绿茶怕光。": 0.6, "绿茶怕潮！": 0.7}))
+
+    said = reply("绿茶怎么存放?", "绿茶怕光。绿茶怕潮！", model=model)
+
+    assert said == "绿茶怕光。[1]绿茶怕潮！[1]"
+
+
+def test_a_citation_does_not_become_a_link_of_markdown() -> None:
+    model = ExtractiveChatModel(texts=PointingEncoder({"绿茶怕光。": 0.6, "(绿茶怕潮！)": 0.7}))
+
+    said = reply("绿茶怎么存放?", "绿茶怕光。", "(绿茶怕潮！)", model=model)
+
+    assert said == "绿茶怕光。[1] (绿茶怕潮！) [2]"
+
+
+def test_a_sentence_with_a_picture_in_it_is_quoted_without_the_picture() -> None:
+    text = "The old cat ![a cat](cat.jpg) eats <img src=x onerror=alert(1)> dry food. Tea is hot."
+
+    assert reply("What does the cat eat?", text) == "The old cat eats dry food. [1]"
 
 
 @pytest.mark.parametrize("question", ["watering", "An orange dahlia watered in summer?"])
@@ -152,6 +174,18 @@ def test_items_of_a_list_are_quoted_without_their_mark() -> None:
     assert reply("When to prune?", "- Water weekly\n- Prune in March\n- Feed in May") == (
         "Prune in March [1]"
     )
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "The rose grows - slowly - in clay.",
+        "The **old** rose has 5 * 3 petals.",
+        "The rose was planted in 1923. It has version 2. of the label.",
+    ],
+)
+def test_signs_within_a_sentence_are_quoted_as_they_are(sentence: str) -> None:
+    assert sentence.split(". ")[0] in reply("What about the rose?", f"{sentence} Tea is hot.")
 
 
 def test_a_hard_wrapped_sentence_is_quoted_on_one_line() -> None:
@@ -212,6 +246,10 @@ def test_a_picture_is_quoted_when_its_card_alone_holds_the_words() -> None:
     )
 
 
+def test_a_question_in_traditional_characters_is_answered_from_simplified_ones() -> None:
+    assert reply("細嫩的綠茶用多熱的水？", TEA) == reply("细嫩的绿茶用多热的水？", TEA)
+
+
 def test_a_follow_up_is_answered_with_the_question_before_in_mind() -> None:
     text = "Dahlias need sun. Dahlias are dug up in winter. Roses stay outside in winter."
 
@@ -248,7 +286,7 @@ def test_two_questions_in_one_are_each_answered_and_of_the_same_thing() -> None:
 
 def test_without_sources_it_says_that_nothing_answers() -> None:
     assert reply("Why?") == "Nothing in this library answers that."
-    assert reply("为什么?") == "这个资料库里没有能回答这个问题的内容。"
+    assert reply("为什么?") == "资料库中没有能回答这个问题的内容。"
 
 
 def test_when_no_sentence_answers_it_says_so() -> None:
@@ -280,7 +318,7 @@ def test_an_encoder_is_not_shown_what_it_cannot_read() -> None:
     said = reply("细嫩的绿茶用多热的水?", TEA, model=model)
     reply("Who likes clay?", TEA, "Roses like clay.", model=model)
 
-    assert said == "细嫩的绿茶适合80摄氏度左右的水。 [1]"
+    assert said == "细嫩的绿茶适合80摄氏度左右的水。[1]"
     assert texts.seen == ["Roses like clay."]
 
 
@@ -297,6 +335,23 @@ def test_a_first_sentence_that_is_too_long_is_cut_and_still_cited() -> None:
 
     assert delta.text == "Roses like … [1]"
     assert delta.finish_reason == "length"
+
+
+@pytest.mark.parametrize(
+    ("sentence", "max_tokens", "cut"),
+    [
+        ("Old walls in lime mortar stand for long.", 9, "Old walls in lime … [1]"),
+        ("Rhododendrons like acid soil.", 5, "Rhododendr … [1]"),
+        ("老墙是用石灰砂浆砌成的,需要用石灰砂浆修补。", 8, "老墙是用 … [1]"),
+        ("老墙是用石灰砂浆砌成的,需要用石灰砂浆修补。", 1, "老 … [1]"),
+        ("蓝色 triangle有三个角,也有三条边。", 11, "蓝色 triangle有三 … [1]"),
+    ],
+)  # fmt: skip
+def test_a_sentence_is_cut_between_words(sentence: str, max_tokens: int, cut: str) -> None:
+    source = make_source(1, sentence)
+    (delta,) = deltas_of(sentence, source, max_tokens=max_tokens)
+
+    assert delta.text == cut
 
 
 def test_nothing_comes_after_the_stream_was_closed() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -12,10 +12,13 @@ from typer.testing import CliRunner, Result
 from florilegium.cli.app import app
 from florilegium.library import Library
 
+# Files are read in this process: a worker for each test takes a second to start. With workers the
+# commands run in tests/e2e.
 FAKES = {
     "encoder.name": "fake:32",
     "text_encoder.name": "fake:32",
     "store.name": "memory",
+    "ingest.isolate": "false",
 }
 FAKE_FLAGS = [part for key, value in FAKES.items() for part in ("--set", f"{key}={value}")]
 
@@ -67,3 +70,12 @@ def ingested(run: Run) -> Run:
     """Return `run`, after the tiny library was ingested."""
     assert run("ingest").exit_code == 0
     return run
+
+
+@pytest.fixture
+def library(folder: Path, ingested: Run) -> Iterator[Library]:
+    """Return the ingested tiny library, with a chat model that answers in any case."""
+    del ingested  # it fills the index
+    chat = {"chat.name": "fake", "chat.min_confidence": "0"}
+    with Library.open(folder, overrides=FAKES | chat) as library:
+        yield library

@@ -23,12 +23,15 @@ def test_the_commands_are_listed_in_this_order() -> None:
         "search",
         "ask",
         "chat",
+        "serve",
+        "mcp",
         "eval",
         "doctor",
         "demo",
         "config",
         "models",
         "cache",
+        "users",
     ]
 
 

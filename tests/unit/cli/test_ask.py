@@ -15,10 +15,10 @@ from florilegium.answers import (
     Identification,
     Retrieved,
     Token,
+    Turn,
 )
 from florilegium.cli.ask import (
     breaks_off,
-    describe_identification,
     print_explanation,
     print_sources,
     write_events,
@@ -70,22 +70,6 @@ def test_what_was_searched_and_what_the_picture_shows_is_talk(
             "(the picture: the nearest pictures say rose, with 70% of the votes (fake is blind.))\n"
         ),
     )
-
-
-@pytest.mark.parametrize(
-    ("identification", "said"),
-    [
-        (replace(BY_VOTE, by="known", note=None), "it is in the library: rose"),
-        (replace(BY_VOTE, by="model", note=None), "the chat model chose rose"),
-        (
-            replace(BY_VOTE, by="model", chosen=None, note=None),
-            "the chat model found that none of the names fits",
-        ),
-        (replace(BY_VOTE, chosen=None, note=None), "no near picture has a name"),
-    ],
-)
-def test_who_identified_the_picture_is_said(identification: Identification, said: str) -> None:
-    assert describe_identification(identification) == said
 
 
 FAILURE = Failure(model="openai:x", code="chat_timeout", message="Nothing came.", hint="Wait.")
@@ -215,6 +199,47 @@ def test_a_refusal_says_what_came_closest(folder: Path, capsys: pytest.CaptureFi
         "  a/b.png  b (image, 0.250)",
         "",
         "Confidence 0.12",
+    ]
+
+
+def test_a_chinese_question_gets_chinese_words_round_its_answer(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = (Turn(question="怎么给大丽花浇水？", answer="每天。"),)
+    with Library.open(folder) as library:
+        print_sources(library, replace(ANSWER, history=asked))
+        print_sources(library, replace(REFUSAL, history=asked))
+
+    assert [line.rstrip() for line in capsys.readouterr().out.splitlines()] == [
+        "",
+        "来源",
+        " [1] dahlia.md  The dahlia  字符 12-29",
+        "     “Water it [daily].”",
+        " [2] a/b.png  b  40×30 像素",
+        "",
+        "置信度 0.88",
+        "  - no word of it is in the library",
+        "",
+        "最接近的内容",
+        "  dahlia.md  The dahlia（文本，0.500）",
+        "  a/b.png  b（图片，0.250）",
+        "",
+        "置信度 0.12",
+    ]
+
+
+def test_what_a_chinese_follow_up_searched_for_is_said_in_chinese(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    found = Retrieved(
+        hits=(), searched="玫瑰 冬天呢", with_image=True, identification=replace(BY_VOTE, note=None)
+    )
+
+    write_events([found, Finished(answer=ANSWER)], question="冬天呢？")
+
+    assert capsys.readouterr().err.splitlines() == [
+        "（检索词：玫瑰 冬天呢）",
+        "（图片：最相近的图片认为是“rose”，得票 70%）",
     ]
 
 

@@ -10,17 +10,9 @@ import pytest
 from florilegium.cli.chat import Conversation, dropped_picture, reply, split_picture
 from florilegium.errors import StoreError
 from florilegium.library import Library
-from tests.unit.cli.conftest import FAKES, Run
+from tests.unit.cli.conftest import Run
 
 CHAT = ("--set", "chat.name=fake", "--set", "chat.min_confidence=0")
-
-
-@pytest.fixture
-def library(folder: Path, ingested: Run) -> Iterator[Library]:
-    del ingested  # it fills the index
-    chat = {"chat.name": "fake", "chat.min_confidence": "0"}
-    with Library.open(folder, overrides=FAKES | chat) as library:
-        yield library
 
 
 def _next(library: Library, conversation: Conversation, line: str) -> Conversation:
@@ -299,7 +291,8 @@ def test_help_names_each_command(library: Library, capsys: pytest.CaptureFixture
     _next(library, Conversation(), "/help")
 
     words = capsys.readouterr().err.split()
-    assert {"/image", "/sources", "/explain", "/quote", "/new", "/help", "/quit"} <= set(words)
+    named = {"/image", "/sources", "/explain", "/quote", "/filter", "/new", "/help", "/quit"}
+    assert named <= set(words)
 
 
 def test_an_unknown_command_is_no_question(

@@ -26,7 +26,8 @@ def test_the_demo_shows_four_directions_and_five_questions(tmp_path: Path) -> No
         assert direction in result.stdout
     for question, _ in QUESTIONS:
         assert question in result.stdout
-    assert result.stdout.count("Confidence") == len(QUESTIONS)
+    told = result.stdout.count("Confidence") + result.stdout.count("置信度")
+    assert told == len(QUESTIONS)
     assert "florilegium chat" in result.stdout
 
 

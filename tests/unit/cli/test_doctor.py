@@ -8,9 +8,12 @@ import pytest
 
 from florilegium.chat_models.openai.servers import FoundServer
 from florilegium.library import Library
+from tests.misbehaving_server import MisbehavingServer, refuses
 from tests.tiny_onnx import write_tiny_clip
 from tests.unit.cli.conftest import FAKES, Run
 from tests.unit.test_locking import other_process
+
+KEY = "s3cr3t-key"
 
 
 def test_a_library_that_can_work_is_exit_code_0(ingested: Run) -> None:
@@ -177,3 +180,17 @@ def test_a_repair_under_another_writer_says_who_it_is(ingested: Run, folder: Pat
     assert (checked.exit_code, repaired.exit_code) == (0, 1)
     assert "Not compared" in checked.stdout
     assert "testing" in repaired.stderr
+
+
+def test_a_key_in_an_address_is_not_shown(ingested: Run) -> None:
+    says_no = refuses(404, {"detail": f"Cannot POST /v1/chat/completions?api-key={KEY}"})
+    with MisbehavingServer(says_no) as server:
+        address = f"{server.base_url}?api-key={KEY}"
+        chat = ("--set", "chat.name=openai:rose", "--set", f"chat.base_url={address}")
+        rerank = ("--set", "rerank.name=served", "--set", f"rerank.base_url={address}")
+        result = ingested("doctor", "--json", *chat, *rerank)
+
+    wrong = {check["name"] for check in json.loads(result.stdout) if not check["ok"]}
+    assert wrong == {"chat model", "reranker"}
+    assert server.asked
+    assert KEY not in result.stdout + result.stderr

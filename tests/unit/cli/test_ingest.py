@@ -10,6 +10,7 @@ import typer
 from florilegium.cli.ingest import STOPPED, finish, print_report, shown_progress
 from florilegium.locking import writers_lock
 from florilegium.report import FailedFile, IngestReport, Progress
+from tests.otlp_receiver import receiving
 from tests.unit.cli.conftest import Run
 
 FAILED = FailedFile(path="x[1].png", code="source_unreadable", message="'x' is cut off.")
@@ -54,6 +55,13 @@ def test_a_bad_file_is_in_the_json_with_its_code(run: Run, folder: Path) -> None
     (failed,) = json.loads(result.stdout)["failed"]
     assert result.exit_code == 3
     assert (failed["path"], failed["code"]) == ("broken.png", "source_unreadable")
+
+
+def test_traces_of_a_run_are_sent_where_the_setting_says(run: Run) -> None:
+    with receiving() as receiver:
+        run("ingest", "--set", f"server.traces={receiver.address}")
+
+        assert {"ingest", "scan", "load", "encode", "write", "link"} <= receiver.names()
 
 
 def test_a_folder_that_is_no_library_is_exit_code_2(run: Run, tmp_path: Path) -> None:
@@ -135,6 +143,17 @@ def test_the_progress_bar_shows_counts_rate_and_file(
         assert part in err
 
 
+def test_the_progress_bar_says_what_is_read_while_files_are_encoded_together(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TTY_COMPATIBLE", "1")
+    monkeypatch.setenv("COLUMNS", "120")
+    with shown_progress() as show:
+        show(Progress(done=0, total=80, path="", step="encoding", read=17))
+
+    assert "encoding, 17 read" in capsys.readouterr().err
+
+
 def test_warnings_are_told_beside_the_report_and_change_no_exit_code(
     run: Run, folder: Path
 ) -> None:
@@ -146,6 +165,24 @@ def test_warnings_are_told_beside_the_report_and_change_no_exit_code(
     assert "nowhere.jpg" in result.stderr
     assert "nowhere.jpg" not in result.stdout
     assert "nowhere.jpg" in json.loads(run("ingest", "--json").stdout)["warnings"][0]
+
+
+def test_files_that_nothing_reads_are_named(run: Run, folder: Path) -> None:
+    (folder / "thesis.pdf").write_bytes(b"%PDF-1.7")
+
+    result = run("ingest")
+
+    assert result.exit_code == 0
+    assert "thesis.pdf" in result.stderr
+    assert json.loads(run("ingest", "--json").stdout)["ignored_examples"] == ["thesis.pdf"]
+
+
+def test_of_many_files_that_nothing_reads_the_rest_is_counted(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    print_report(IngestReport(ignored=7, ignored_examples=("a.pdf", "b.pdf")))
+
+    assert "a.pdf, b.pdf, 5 more" in capsys.readouterr().err
 
 
 # -- captions --

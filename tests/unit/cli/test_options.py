@@ -24,6 +24,12 @@ def test_the_last_of_two_overrides_of_one_key_wins() -> None:
     assert parse_overrides(["chat.name=a", "chat.name=b"]) == {"chat.name": "b"}
 
 
+def test_texts_with_commas_are_a_list_where_one_belongs() -> None:
+    overrides = parse_overrides(["server.allowed_hosts=a,b", "chat.persona=a,b"])
+
+    assert overrides == {"server.allowed_hosts": ["a", "b"], "chat.persona": "a,b"}
+
+
 def test_a_value_in_brackets_is_a_list() -> None:
     assert parse_overrides(['ingest.exclude=["a", "b"]']) == {"ingest.exclude": ["a", "b"]}
 

@@ -12,6 +12,8 @@ from florilegium.config import load_settings
 from florilegium.config_fields import describe_fields
 from tests.unit.cli.conftest import Run
 
+KEY = "s3cr3t-key"
+
 
 def test_init_makes_a_library_of_a_new_folder(tmp_path: Path) -> None:
     result = CliRunner().invoke(app, ["init", str(tmp_path / "new")])
@@ -123,3 +125,32 @@ def test_config_show_finds_the_library_upwards(
     data = json.loads(CliRunner().invoke(app, ["config", "show", "--json"]).stdout)
 
     assert data["store.name"] == {"value": "memory", "origin": str(folder / "florilegium.toml")}
+
+
+@pytest.mark.parametrize("as_json", [(), ("--json",)])
+def test_config_show_hides_what_is_secret_in_addresses(run: Run, as_json: tuple[str, ...]) -> None:
+    settings = (
+        f"chat.base_url=https://h/v1?api-key={KEY}",
+        f"rerank.base_url=h:8080?{KEY}",
+        f"server.traces=http://h/v1/traces?key={KEY}",
+        f"store.name=chroma_server:http://anna:{KEY}@h",
+        f'server.cors_origins=["https://h?key={KEY}"]',
+    )
+
+    result = run("config show", *(part for one in settings for part in ("--set", one)), *as_json)
+
+    assert result.exit_code == 0
+    assert KEY not in result.stdout + result.stderr
+    for shown in (
+        "https://h/v1?api-key=***", "h:8080?***", "http://h/v1/traces?key=***",
+        "chroma_server:http://***@h", "https://h?key=***",
+    ):  # fmt: skip
+        assert shown in result.stdout.replace("\n", "")
+
+
+@pytest.mark.parametrize("pair", [f'chat.base_url="https://h?key={KEY}', f"https://h?{KEY}"])
+def test_an_override_that_is_none_is_told_without_what_is_secret(run: Run, pair: str) -> None:
+    result = run("config show", "--set", pair)
+
+    assert result.exit_code == 2
+    assert KEY not in result.stderr

@@ -55,7 +55,7 @@ def test_items_are_numbered_chunks_of_text(loader: TextLoader, tmp_path: Path) -
         ("dog-rose.md", "```\n# comment\n```\n\nText.", "dog rose"),
         ("dog-rose.txt", "Text.\n\n# comment", "dog rose"),
         ("x.txt", "\n# Dog rose\n\nText.", "Dog rose"),
-        ("红玫瑰_1.txt", "文字。", "红玫瑰"),
+        ("红玫瑰_1.txt", "文字。", "红玫瑰 1"),
         ("x/1998.txt", "Text.", "1998"),
     ],
 )

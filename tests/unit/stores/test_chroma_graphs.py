@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from florilegium.stores import chroma, chroma_rows
+from florilegium.stores import chroma_rows, chroma_search
 from florilegium.stores.chroma import ChromaStore
 from florilegium.types import Collection, Manifest, Modality, Record, Space
 
@@ -29,8 +29,8 @@ def few(count: int = 40) -> list[Record]:
 @pytest.fixture
 def graph_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Return the folder of an index whose graph was written."""
-    often = {**(chroma._HNSW["hnsw"] or {}), "batch_size": 2, "sync_threshold": 4}
-    monkeypatch.setitem(chroma._HNSW, "hnsw", often)
+    often = {**(chroma_search.HNSW["hnsw"] or {}), "batch_size": 2, "sync_threshold": 4}
+    monkeypatch.setitem(chroma_search.HNSW, "hnsw", often)
     store = ChromaStore(folder=tmp_path, manifest=MANIFEST)
     store.upsert(TEXTS, few())
     store.close()

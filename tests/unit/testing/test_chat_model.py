@@ -10,13 +10,21 @@ from florilegium.config import ChatConfig
 from florilegium.errors import ChatError, ChatTimeoutError
 from florilegium.testing.chat_contract import a_question
 from florilegium.testing.chat_model import FakeChatModel, open_chat_model
-from florilegium.types import ChatOptions, Message, TextPart
+from florilegium.types import ChatOptions, Message, TextPart, TokenUsage
 
 OPTIONS = ChatOptions()
 
 
 def reply_of(model: FakeChatModel) -> str:
     return "".join(delta.text for delta in model.stream(a_question(), options=OPTIONS))
+
+
+def test_what_was_counted_comes_with_the_last_delta() -> None:
+    usage = TokenUsage(prompt_tokens=3, completion_tokens=2)
+
+    deltas = list(FakeChatModel(["So it is."], usage=usage).stream(a_question(), options=OPTIONS))
+
+    assert [delta.usage for delta in deltas] == [None, None, usage]
 
 
 def test_replies_come_in_the_order_they_were_scripted() -> None:
@@ -81,7 +89,7 @@ def test_without_a_script_or_sources_the_question_is_refused() -> None:
 
     deltas = list(FakeChatModel().stream(messages, options=OPTIONS))
 
-    assert "".join(delta.text for delta in deltas) == "这个资料库里没有能回答这个问题的内容。"
+    assert "".join(delta.text for delta in deltas) == "资料库中没有能回答这个问题的内容。"
 
 
 def test_a_refused_request_is_not_received() -> None:

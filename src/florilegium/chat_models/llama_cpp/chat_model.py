@@ -16,10 +16,10 @@ from florilegium.chat_models.llama_cpp.engine import Engine, Json, Setup, load_e
 from florilegium.chat_models.llama_cpp.files import ModelFiles, find_files
 from florilegium.config import ChatConfig
 from florilegium.errors import ChatError, UnsupportedInputError
-from florilegium.openai_format import read_chunk, to_request
+from florilegium.openai_format import read_chunk, read_usage, to_request
 from florilegium.protocols import ChatModel, Described, Encoder
 from florilegium.templates import count_pictures
-from florilegium.types import ChatModelInfo, ChatOptions, Delta, FinishReason, Message
+from florilegium.types import ChatModelInfo, ChatOptions, Delta, FinishReason, Message, TokenUsage
 from florilegium.weights import locate_weights
 
 MOST_PICTURES: Final = 8
@@ -95,9 +95,11 @@ class LlamaCppChatModel:
     def _reply(self, messages: Sequence[Message], options: ChatOptions) -> Iterator[Delta]:
         engine = self._load()
         reason: FinishReason | None = None
+        usage: TokenUsage | None = None
         speaks = False
         with closing(engine.stream(self._request(messages, options))) as chunks:
             for chunk in chunks:
+                usage = read_usage(chunk) or usage
                 delta = read_chunk(chunk)
                 if delta is None:
                     continue
@@ -114,9 +116,10 @@ class LlamaCppChatModel:
             raise ChatError(
                 f"The chat model {self.info.id!r} reached its limit of {options.max_tokens} "
                 "tokens, or the end of its context, before the first word of an answer.",
-                hint="Raise chat.max_tokens or chat.context_tokens.",
+                hint="Raise chat.max_tokens, the max_tokens that were asked for, or "
+                "chat.context_tokens.",
             )
-        yield Delta(text="", finish_reason=reason or "cancelled")
+        yield Delta(text="", finish_reason=reason or "cancelled", usage=usage)
 
     def _request(self, messages: Sequence[Message], options: ChatOptions) -> Json:
         return {

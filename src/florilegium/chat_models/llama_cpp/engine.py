@@ -17,6 +17,7 @@ from typing import Any, Final
 
 import xllamacpp
 
+from florilegium.cancelling import current_cancellation
 from florilegium.chat_models.llama_cpp.failure import explain_failure
 from florilegium.errors import ChatError, ChatRejectedError, ContextExceededError
 
@@ -80,10 +81,17 @@ class Engine:
                 return
             turn = self._turns.submit(self._server.handle_chat_completions, request, take)
         turn.add_done_callback(lambda _: chunks.put(None))
+
+        def end() -> None:
+            stop.set()
+            turn.cancel()  # one that has not begun
+
         try:
-            while (chunk := chunks.get()) is not None:
-                _raise_error(chunk)
-                yield chunk
+            with current_cancellation().waking(end):
+                while (chunk := chunks.get()) is not None:
+                    _raise_error(chunk)
+                    yield chunk
+            current_cancellation().check()
             if not turn.cancelled():
                 _raise_failure(turn)
         finally:

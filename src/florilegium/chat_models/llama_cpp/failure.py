@@ -15,21 +15,26 @@ from florilegium.errors import WeightsNotFoundError
 
 _SECONDS: Final = 120.0
 _LONGEST: Final = 300
+# A server that was loaded now and then never ends, so nothing of it is taken down.
 _LOAD: Final = """
+import os
 import sys
 from pathlib import Path
 import xllamacpp
 from florilegium.chat_models.llama_cpp.engine import Setup, make_params
 model, mmproj, context = sys.argv[1:]
-xllamacpp.Server(make_params(
-    Setup(
-        model=Path(model),
-        mmproj=Path(mmproj) if mmproj else None,
-        context_tokens=int(context),
-        threads=1,
-    ),
-    verbosity=1,
-))
+try:
+    server = xllamacpp.Server(make_params(
+        Setup(
+            model=Path(model),
+            mmproj=Path(mmproj) if mmproj else None,
+            context_tokens=int(context),
+            threads=1,
+        ),
+        verbosity=1,
+    ))
+finally:
+    os._exit(0)
 """
 # A line of its log: time, E for error, and the function that says it.
 _ERROR: Final = re.compile(r"^[\d.]+ E\s+(?:\w+\s*:\s*)?(.*\S)", re.MULTILINE)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from threading import RLock
 
@@ -26,7 +27,7 @@ from florilegium.errors import (
 from florilegium.protocols import ChatModel, Described, Encoder
 from florilegium.templates import chatml, count_pictures
 from florilegium.torch_device import find_devices
-from florilegium.types import ChatModelInfo, ChatOptions, Delta, FinishReason, Message
+from florilegium.types import ChatModelInfo, ChatOptions, Delta, FinishReason, Message, TokenUsage
 from florilegium.weights import locate_weights
 
 _KIND = "mc_llava"
@@ -111,13 +112,12 @@ class McLlavaChatModel:
         runner = self._load()
         prompt, pictures = chatml(messages, image_token=IMAGE_TOKEN)
         ids = runner.words.encode(prompt)
-        most = min(options.max_tokens, self._room(ids, len(pictures)))
+        taken = len(ids) + len(pictures) * (self._layout.picture_tokens - 1)
+        most = min(options.max_tokens, self._room(taken))
         speech, spoken = Speech(runner.words), 0
         try:
             rows = runner.read(ids, [picture.image for picture in pictures])
-            for token in runner.reply(
-                rows, most=most, temperature=options.temperature, seed=options.seed
-            ):
+            for token in runner.reply(rows, replace(options, max_tokens=most)):
                 spoken += 1
                 if text := speech.feed(token):
                     yield Delta(text=text)
@@ -127,11 +127,11 @@ class McLlavaChatModel:
                 hint="If memory ran out, set chat.precision to `bf16`, or lower chat.max_sources.",
             ) from error
         reason: FinishReason = "stop" if spoken < most else "length"
-        yield Delta(text=speech.finish(), finish_reason=reason)
+        usage = TokenUsage(prompt_tokens=taken, completion_tokens=spoken)
+        yield Delta(text=speech.finish(), finish_reason=reason, usage=usage)
 
-    def _room(self, ids: Sequence[int], pictures: int) -> int:
+    def _room(self, taken: int) -> int:
         """Return how many tokens are left for the reply. Raises ContextExceededError."""
-        taken = len(ids) + pictures * (self._layout.picture_tokens - 1)
         context = self._context
         if taken >= context:
             raise ContextExceededError(

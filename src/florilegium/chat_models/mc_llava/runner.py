@@ -12,6 +12,7 @@ from florilegium.chat_models.mc_llava.network import Network
 from florilegium.chat_models.mc_llava.package import Tensor, torch
 from florilegium.chat_models.mc_llava.words import Words
 from florilegium.preprocessing import Colour, Preprocessing
+from florilegium.types import ChatOptions
 
 _GREY: Colour = (0.5, 0.5, 0.5)
 
@@ -42,25 +43,19 @@ class Runner:
         """Return the logits of what follows a prompt, shape (vocabulary,)."""
         return self._network.listen().hear(rows)
 
-    def reply(
-        self, rows: Tensor, *, most: int, temperature: float, seed: int | None
-    ) -> Iterator[int]:
-        """Yield the tokens that follow a prompt, until one ends the reply or there are `most`.
+    def reply(self, rows: Tensor, options: ChatOptions) -> Iterator[int]:
+        """Yield the tokens that follow the rows of a prompt, until one ends the reply.
 
-        Args:
-            rows: Of the prompt.
-            most: Tokens.
-            temperature: 0 takes the likeliest token each time.
-            seed: Of the chance when there is some; None takes another each time.
+        Without a seed the chance is another each time.
         """
         chance = torch.Generator()
-        if seed is None:
+        if options.seed is None:
             chance.seed()
         else:
-            chance.manual_seed(seed)
+            chance.manual_seed(options.seed)
         voice = self._network.listen()
-        for _ in range(most):
-            token = _choose(voice.hear(rows), temperature, chance)
+        for _ in range(options.max_tokens):
+            token = _choose(voice.hear(rows), options, chance)
             if token in self.words.ends:
                 return
             yield token
@@ -80,8 +75,11 @@ def prepare_crops(side: int) -> Preprocessing:
     )
 
 
-def _choose(logits: Tensor, temperature: float, chance: torch.Generator) -> int:
-    if temperature == 0.0:
+def _choose(logits: Tensor, options: ChatOptions, chance: torch.Generator) -> int:
+    if options.temperature == 0.0:
         return int(logits.argmax())
-    shares = torch.softmax(logits.cpu() / temperature, dim=-1)
-    return int(torch.multinomial(shares, 1, generator=chance))
+    shares, tokens = torch.softmax(logits.cpu() / options.temperature, dim=-1).sort(descending=True)
+    if options.top_p is not None:
+        # The token that reaches the share belongs to it, and the first one always.
+        shares[1:][(shares.cumsum(0) - shares)[1:] >= options.top_p] = 0.0
+    return int(tokens[torch.multinomial(shares, 1, generator=chance)])

@@ -20,11 +20,11 @@ from florilegium.chat_models.openai.probe import Sight, probe_sight
 from florilegium.chat_models.openai.seen import recall_sight, remember_sight
 from florilegium.config import ChatConfig
 from florilegium.errors import ChatError, ConfigError, UnsupportedInputError
-from florilegium.openai_format import read_chunk, to_request
+from florilegium.openai_format import read_chunk, read_usage, to_request
 from florilegium.protocols import ChatModel, Encoder
 from florilegium.templates import count_pictures
 from florilegium.thinking import ThoughtFilter
-from florilegium.types import ChatModelInfo, ChatOptions, Delta, FinishReason, Message
+from florilegium.types import ChatModelInfo, ChatOptions, Delta, FinishReason, Message, TokenUsage
 
 logger = logging.getLogger(__name__)
 
@@ -96,10 +96,12 @@ class OpenAIChatModel:
     def _reply(self, response: httpx.Response, max_tokens: int) -> Iterator[Delta]:
         pairs, thoughts = PairJoiner(), ThoughtFilter()
         reason: FinishReason | None = None
+        usage: TokenUsage | None = None
         speaks = False
         chunks = self._connection.read(response)
         try:
             for chunk in chunks:
+                usage = read_usage(chunk) or usage
                 delta = read_chunk(chunk)
                 if delta is None:
                     continue
@@ -121,9 +123,10 @@ class OpenAIChatModel:
             raise ChatError(
                 f"The chat model {self._name()!r} reached its limit of {max_tokens} tokens "
                 "before the first word of an answer.",
-                hint="Raise chat.max_tokens, or switch the model's thinking off.",
+                hint="Raise chat.max_tokens, or the max_tokens that were asked for, or switch the "
+                "model's thinking off.",
             )
-        yield Delta(text=rest, finish_reason=reason)
+        yield Delta(text=rest, finish_reason=reason, usage=usage)
 
     def _ended_early(self) -> ChatError:
         return ChatError(

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import logging
 import threading
-import time
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, replace
 from http import HTTPStatus
@@ -25,14 +24,11 @@ from tenacity import (
     wait_random,
 )
 
+from florilegium.cancelling import current_cancellation
 from florilegium.chat_models.openai.events import read_events
-from florilegium.chat_models.openai.listing import (
-    ListedModel,
-    find_model,
-    name_models,
-    read_models,
-)
+from florilegium.chat_models.openai.listing import ListedModel, find_model, name_models, read_models
 from florilegium.chat_models.openai.refusals import explain_refusal, is_passing
+from florilegium.chat_models.openai.waking import make_cancellable
 from florilegium.config import ChatConfig
 from florilegium.errors import (
     ChatError,
@@ -43,8 +39,9 @@ from florilegium.errors import (
     ContextExceededError,
     UnsupportedInputError,
 )
+from florilegium.redaction import hide_secrets, secrets_of, show_address
 from florilegium.server_address import is_loopback, join, parse_address, show
-from florilegium.server_refusals import read_refusal, read_retry_after
+from florilegium.server_refusals import brief_words, read_refusal, read_retry_after
 
 logger = logging.getLogger(__name__)
 
@@ -61,8 +58,15 @@ _LONGEST_REFUSAL = 1 << 16
 _LONGEST_LIST = 1 << 24
 _BACKOFF = wait_exponential(multiplier=0.5, max=8.0) + wait_random(0.0, 0.5)
 _SERVER_HINT = "Check that chat.base_url is an OpenAI-compatible server."
+_COUNTING: Final = "stream_options"  # older servers name it in their words alone
 # Fields that newer models of some vendors refuse, and the name that they want instead, if any.
-_OTHER_NAMES: Final = {"max_tokens": "max_completion_tokens", "temperature": None, "seed": None}
+_OTHER_NAMES: Final = {
+    "max_tokens": "max_completion_tokens",
+    "temperature": None,
+    "top_p": None,
+    "seed": None,
+    _COUNTING: None,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,9 +88,12 @@ class NoResponse:
 
 
 class Connection:
-    """Send requests to the server of a chat configuration."""
+    """Send requests to the server of a chat configuration.
 
-    def __init__(self, config: ChatConfig, *, sleep: Callable[[float], None] = time.sleep) -> None:
+    What waits for the server raises CancelledEarly when the work of its thread is cancelled.
+    """
+
+    def __init__(self, config: ChatConfig, *, sleep: Callable[[float], None] | None = None) -> None:
         self._base_url = parse_address(config.base_url)
         self._config = config
         self._sleep = sleep
@@ -125,9 +132,11 @@ class Connection:
                         pass
                     return
                 yield self._chunk(data)
+            current_cancellation().check()  # a body without a length may end where it is cut
         except httpx.TimeoutException as error:
             raise self._timeout() from error
         except httpx.HTTPError as error:
+            current_cancellation().check()
             raise ChatError(
                 f"The connection to the server at {self.server!r} broke off in the middle of "
                 f"the reply: {_why(error)}.",
@@ -171,18 +180,20 @@ class Connection:
             retry=retry_if_result(_is_worth_another_try),
             stop=stop_after_attempt(self._config.retries + 1),
             wait=_wait,
-            sleep=self._sleep,
+            sleep=self._sleep or current_cancellation().pause,
             retry_error_callback=_outcome,
         )
         outcome: httpx.Response | NoResponse = retrying(self._try, method, path, content)
         return outcome
 
     def _try(self, method: str, path: str, content: bytes | None) -> httpx.Response | NoResponse:
+        current_cancellation().check()
         client = self._open()
         url = join(self._base_url, path)
         try:
             response = client.send(client.build_request(method, url, content=content), stream=True)
         except httpx.TransportError as error:
+            current_cancellation().check()
             return self._no_response(error)
         if response.is_success:
             return response
@@ -190,9 +201,10 @@ class Connection:
             body = _read_bounded(response, _LONGEST_REFUSAL).decode("utf-8", "replace")
         finally:
             response.close()
-        refusal = read_refusal(body, secret=self._secret)
+        refusal = read_refusal(body, secrets=self._secrets, optional=_COUNTING)
         if response.has_redirect_location:
-            refusal = replace(refusal, words=f"it moved to {response.headers['location']!r}")
+            place = show_address(response.headers["location"])
+            refusal = replace(refusal, words=f"it moved to {place!r}")
         explained = self._explain(response.status_code, refusal.words)
         return NoResponse(
             error=explained,
@@ -231,7 +243,7 @@ class Connection:
         if self._secret:
             headers["Authorization"] = f"Bearer {self._secret}"
         try:
-            return httpx.Client(
+            client = httpx.Client(
                 headers=headers,
                 timeout=httpx.Timeout(self._config.timeout, connect=CONNECT_SECONDS),
                 # Proxies are for vendors; to a proxy, this machine's loopback is its own.
@@ -242,11 +254,17 @@ class Connection:
                 f"The proxy that the environment names cannot be used ({type(error).__name__}).",
                 hint="Mend HTTP_PROXY, HTTPS_PROXY or ALL_PROXY, or list the server in NO_PROXY.",
             ) from error
+        make_cancellable(client)
+        return client
 
     @property
     def _secret(self) -> str:
         key = self._config.api_key
         return "" if key is None else key.get_secret_value()
+
+    @property
+    def _secrets(self) -> tuple[str, ...]:
+        return (self._secret, *secrets_of(self._config.base_url))
 
     def _in_its_words(self, body: Json) -> Json:
         """Return a request without the fields that this server refused before."""
@@ -278,7 +296,7 @@ class Connection:
         if "json" not in kind and "html" not in kind:
             return
         body = _read_bounded(response, _LONGEST_REFUSAL).decode("utf-8", "replace")
-        words = read_refusal(body, secret=self._secret).words
+        words = read_refusal(body, secrets=self._secrets).words
         raise ChatError(
             f"The server at {self.server!r} answered with {kind!r} instead of an event stream: "
             f"{words}",
@@ -289,21 +307,20 @@ class Connection:
         try:
             chunk = json.loads(data)
         except (ValueError, RecursionError) as error:  # the latter for brackets in brackets
-            raise ChatError(
-                f"The server at {self.server!r} sent a piece that is no JSON: {data[:100]!r}.",
-                hint=_SERVER_HINT,
-            ) from error
+            raise self._no_piece("JSON", data) from error
         if not isinstance(chunk, dict):
-            raise ChatError(
-                f"The server at {self.server!r} sent a piece that is no object: {data[:100]!r}.",
-                hint=_SERVER_HINT,
-            )
+            raise self._no_piece("object", data)
         if chunk.get("error") or ("choices" not in chunk and "message" in chunk):
             raise self._error_within(chunk, data)
         return chunk
 
+    def _no_piece(self, wanted: str, data: str) -> ChatError:
+        said = brief_words(data, self._secrets)[:100]
+        message = f"The server at {self.server!r} sent a piece that is no {wanted}: {said!r}."
+        return ChatError(message, hint=_SERVER_HINT)
+
     def _error_within(self, chunk: Json, data: str) -> ChatError:
-        words = read_refusal(data, secret=self._secret).words
+        words = read_refusal(data, secrets=self._secrets).words
         inner = chunk.get("error", chunk)
         code = inner.get("code") if isinstance(inner, dict) else None
         error = self._explain(code if isinstance(code, int) else 0, words)
@@ -357,12 +374,13 @@ def _read_bounded(response: httpx.Response, limit: int) -> bytes:
             if len(body) >= limit:
                 break
     except httpx.HTTPError as error:
+        current_cancellation().check()
         logger.info("The body of an answer broke off: %s", error)
     return bytes(body[:limit])
 
 
 def _why(error: httpx.HTTPError) -> str:
-    return str(error).rstrip(".") or type(error).__name__
+    return hide_secrets(str(error)).rstrip(".") or type(error).__name__
 
 
 def _is_worth_another_try(outcome: httpx.Response | NoResponse) -> bool:

@@ -12,9 +12,10 @@ from queue import SimpleQueue
 from threading import Event, Lock
 from typing import Any, Final
 
+from florilegium.cancelling import current_cancellation
 from florilegium.chat_models.transformers.loading import LoadedModel
 from florilegium.chat_models.transformers.package import torch, transformers
-from florilegium.types import ChatOptions, Delta, FinishReason
+from florilegium.types import ChatOptions, Delta, FinishReason, TokenUsage
 
 _LOOK_SECONDS: Final = 0.05
 _BROKEN: Final = "\ufffd"  # what stands for half a character
@@ -34,15 +35,20 @@ def generate(
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="florilegium-chat") as pool:
         task = pool.submit(_work, loaded, inputs, limit, options, tokens, stop)
         try:
-            while (token := tokens.get()) is not None:
-                last, count = token, count + 1
-                if text := reader.add(token):
-                    yield Delta(text=text)
+            with current_cancellation().waking(stop.set):
+                while (token := tokens.get()) is not None:
+                    last, count = token, count + 1
+                    if text := reader.add(token):
+                        yield Delta(text=text)
+            current_cancellation().check()
             task.result()
             reason: FinishReason = "stop"
             if last not in loaded.ends:
                 reason = "cancelled" if loaded.closed.is_set() and count < limit else "length"
-            yield Delta(text=reader.rest(), finish_reason=reason)
+            usage = TokenUsage(
+                prompt_tokens=int(inputs["input_ids"].shape[-1]), completion_tokens=count
+            )
+            yield Delta(text=reader.rest(), finish_reason=reason, usage=usage)
         finally:
             stop.set()  # leaving `with` waits for the thread
 
@@ -150,8 +156,9 @@ def sampling_steps(advised: Mapping[str, float], options: ChatOptions, device: A
     steps: list[Any] = [transformers.TemperatureLogitsWarper(float(options.temperature))]
     if "top_k" in advised:
         steps.append(transformers.TopKLogitsWarper(int(advised["top_k"])))
-    if advised.get("top_p", 1.0) < 1:
-        steps.append(transformers.TopPLogitsWarper(advised["top_p"]))
+    top_p = advised.get("top_p", 1.0) if options.top_p is None else options.top_p
+    if top_p < 1:
+        steps.append(transformers.TopPLogitsWarper(float(top_p)))
     if "min_p" in advised:
         steps.append(transformers.MinPLogitsWarper(advised["min_p"]))
     return [*steps, _Chance(options.seed, device)]

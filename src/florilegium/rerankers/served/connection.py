@@ -28,6 +28,7 @@ from florilegium.errors import (
     RerankTimeoutError,
     RerankUnavailableError,
 )
+from florilegium.redaction import hide_secrets, secrets_of, show_address
 from florilegium.server_address import is_loopback, join, parse_address, show
 from florilegium.server_refusals import read_refusal, read_retry_after
 
@@ -76,14 +77,15 @@ class Connection:
         self._lock = threading.Lock()
         self._client: httpx.Client | None = None
         self.server = show(base_url)
-        self.secret = "" if config.api_key is None else config.api_key.get_secret_value()
-        if not self.secret.isascii() or not self.secret.isprintable() or " " in self.secret:
+        self._secret = "" if config.api_key is None else config.api_key.get_secret_value()
+        if not self._secret.isascii() or not self._secret.isprintable() or " " in self._secret:
             # Libraries repeat a bad header in their errors.
             raise ConfigError(
                 f"The key in the variable {config.api_key_env!r} holds characters that no key "
                 "has: blanks, line ends or letters beyond ASCII.",
                 hint="Copy the key again, without quotes and without what stands around it.",
             )
+        self.secrets = (self._secret, *secrets_of(config.base_url))
 
     def post(self, body: dict[str, Any]) -> str | Refused:
         """Return the body of the reply to a request; only what may pass is tried again."""
@@ -133,7 +135,7 @@ class Connection:
         return bytes(body[:_LONGEST_BODY]).decode("utf-8", "replace")
 
     def _explain_failure(self, error: httpx.HTTPError) -> Refused:
-        why = str(error).rstrip(".") or type(error).__name__
+        why = hide_secrets(str(error)).rstrip(".") or type(error).__name__
         if isinstance(error, (httpx.ConnectError, httpx.ConnectTimeout)):
             unreachable = RerankUnavailableError(
                 f"The server at {self.server!r} cannot be reached: {why}.",
@@ -150,9 +152,9 @@ class Connection:
 
     def _explain_refusal(self, response: httpx.Response, text: str) -> Refused:
         status = response.status_code
-        words = read_refusal(text, secret=self.secret).words
+        words = read_refusal(text, secrets=self.secrets).words
         if response.has_redirect_location:
-            words = f"it moved to {response.headers['location']!r}"
+            words = f"it moved to {show_address(response.headers['location'])!r}"
         error, passing = self._judge(status, words)
         wait = read_retry_after(response.headers.get("retry-after"))
         return Refused(error=error, status=status, words=words, passing=passing, wait=wait)
@@ -198,8 +200,8 @@ class Connection:
             "Content-Type": "application/json",
             "User-Agent": "florilegium",
         }
-        if self.secret:
-            headers["Authorization"] = f"Bearer {self.secret}"
+        if self._secret:
+            headers["Authorization"] = f"Bearer {self._secret}"
         try:
             return httpx.Client(
                 headers=headers,

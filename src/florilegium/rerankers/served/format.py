@@ -35,7 +35,7 @@ def to_request(model: str, query: str, texts: Sequence[str], *, form: Form) -> J
     return {**named, "query": query, "documents": list(texts), "top_n": len(texts)}
 
 
-def read_scores(body: str, *, count: int, server: str, secret: str) -> Scores:
+def read_scores(body: str, *, count: int, server: str, secrets: Sequence[str]) -> Scores:
     """Return shape (count,): the scores of a reply, by the index that each one names.
 
     Raises:
@@ -45,17 +45,17 @@ def read_scores(body: str, *, count: int, server: str, secret: str) -> Scores:
         reply = json.loads(body)
     except (ValueError, RecursionError) as error:  # the latter for brackets in brackets
         is_page = body.lstrip().startswith("<")
-        what = "with an HTML page" if is_page else f"with no JSON: {brief_words(body, secret)}"
+        what = "with an HTML page" if is_page else f"with no JSON: {brief_words(body, secrets)}"
         raise RerankError(
             f"The server at {server!r} answered {what} instead of scores.", hint=_HINT
         ) from error
     entries = _find_entries(reply)
     if entries is None:
-        words = read_refusal(body, secret=secret).words
+        words = read_refusal(body, secrets=secrets).words
         raise RerankError(f"The server at {server!r} answered without scores: {words}", hint=_HINT)
     scores = np.full(count, np.nan, dtype=np.float32)
     for entry in entries:
-        index, score = _read_entry(entry, count=count, server=server, secret=secret)
+        index, score = _read_entry(entry, count=count, server=server, secrets=secrets)
         if not np.isnan(scores[index]):
             raise _wrong(server, f"two scores for text {index}")
         scores[index] = score
@@ -78,9 +78,11 @@ def _find_entries(reply: object) -> list[object] | None:
     return None
 
 
-def _read_entry(entry: object, *, count: int, server: str, secret: str) -> tuple[int, float]:
+def _read_entry(
+    entry: object, *, count: int, server: str, secrets: Sequence[str]
+) -> tuple[int, float]:
     if not isinstance(entry, Mapping):
-        said = brief_words(str(entry), secret)
+        said = brief_words(str(entry), secrets)
         raise _wrong(server, f"an entry that is no object: {said}")
     index = entry.get("index")
     if not isinstance(index, int) or isinstance(index, bool):

@@ -68,7 +68,7 @@ class ServedReranker:
             outcome,
             count=len(texts),
             server=self._connection.server,
-            secret=self._connection.secret,
+            secrets=self._connection.secrets,
         )
 
     def _post(self, query: str, texts: Sequence[str]) -> str | Refused:

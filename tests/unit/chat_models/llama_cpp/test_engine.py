@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
+from florilegium.cancelling import Cancellation, CancelledEarly
 from florilegium.chat_models.llama_cpp.engine import Engine, Setup, load_engine
 from florilegium.errors import ChatRejectedError, ContextExceededError, WeightsNotFoundError
 from tests.smollm2 import find_smollm2
@@ -71,15 +72,16 @@ def test_a_reply_that_is_closed_stops_and_leaves_the_engine_free(real_engine: En
 
 
 def test_a_reply_can_be_stopped_while_its_prompt_is_read(real_engine: Engine) -> None:
-    asked = time.perf_counter()
     stream = real_engine.stream(request("rose " * 1800))
+    next(stream)
+    asked = time.perf_counter()
     progress = next(stream)["prompt_progress"]
 
     started = time.perf_counter()
     stream.close()
 
     # The whole prompt has seven batches; one of them is read to its end.
-    assert progress["processed"] < progress["total"] / 2
+    assert 0 < progress["processed"] < progress["total"] / 2
     list(real_engine.stream(request(max_tokens=1)))
     # A busy machine takes longer for each batch.
     assert time.perf_counter() - started < max(8, 4 * (started - asked))
@@ -202,6 +204,25 @@ def test_closing_ends_a_reply_that_is_being_written_and_those_that_wait() -> Non
     assert engine.is_closed
     assert list(engine.stream(request())) == []
     assert threading.active_count() == before
+
+
+def test_cancelling_ends_a_reply_that_is_being_written_and_one_that_waits(
+    real_engine: Engine,
+) -> None:
+    writing = real_engine.stream(request(max_tokens=400, ignore_eos=True))
+    next(writing)
+    cancellation = Cancellation()
+    threading.Timer(0.1, cancellation.cancel).start()
+
+    with cancellation.working(), pytest.raises(CancelledEarly):
+        list(real_engine.stream(request()))  # waits for the other
+    writing.close()
+    cancellation = Cancellation()
+    threading.Timer(0.1, cancellation.cancel).start()
+    with cancellation.working(), pytest.raises(CancelledEarly):
+        list(real_engine.stream(request(max_tokens=400, ignore_eos=True)))
+
+    assert words(real_engine.stream(request()))
 
 
 def test_an_engine_that_is_closed_at_once_does_not_hang(tiny_setup: Setup) -> None:

@@ -26,7 +26,7 @@ from florilegium.errors import (
     ConfigError,
     UnsupportedInputError,
 )
-from florilegium.types import ChatOptions, Delta, ImagePart, Message, TextPart
+from florilegium.types import ChatOptions, Delta, ImagePart, Message, TextPart, TokenUsage
 from tests.misbehaving_server import (
     MisbehavingServer,
     Stalls,
@@ -43,6 +43,7 @@ from tests.misbehaving_server import (
 )
 from tests.unit.chat_models.openai.conftest import Serve
 
+COUNTED = {"prompt_tokens": 21, "completion_tokens": 4, "total_tokens": 25}
 OPTIONS = ChatOptions(max_tokens=7, temperature=0.5, seed=3)
 Open = Callable[..., OpenAIChatModel]
 
@@ -87,6 +88,29 @@ def test_a_reply_is_streamed_and_ends_with_its_reason(serve: Serve, open_model: 
     ]
 
 
+@pytest.mark.parametrize(
+    "end",
+    [
+        event(piece(finish="stop")) + event({"choices": [], "usage": COUNTED}),
+        event({**piece(finish="stop"), "usage": COUNTED}),
+        event({**piece(" and"), "usage": {**COUNTED, "completion_tokens": 1}})
+        + event({**piece(finish="stop"), "usage": COUNTED})
+        + event({"choices": [], "usage": None}),
+    ],
+)
+def test_what_the_server_counted_is_in_the_last_delta(
+    serve: Serve, open_model: Open, end: bytes
+) -> None:
+    deltas = _ask(open_model(serve(sends(event(piece("A rose")) + end + b"data: [DONE]\n\n"))))
+
+    assert deltas[-1].usage == TokenUsage(prompt_tokens=21, completion_tokens=4)
+    assert [delta.usage for delta in deltas[:-1]] == [None] * (len(deltas) - 1)
+
+
+def test_a_server_that_counts_nothing_gives_no_usage(serve: Serve, open_model: Open) -> None:
+    assert _ask(open_model(serve(says("A rose"))))[-1].usage is None
+
+
 def test_the_request_is_what_was_asked_for(serve: Serve, open_model: Open) -> None:
     server = serve(says("A rose"))
 
@@ -95,7 +119,8 @@ def test_the_request_is_what_was_asked_for(serve: Serve, open_model: Open) -> No
     body = server.asked[0].body
     (message,) = body.pop("messages")
     assert body == {
-        "model": "rose", "max_tokens": 7, "temperature": 0.5, "seed": 3, "stream": True
+        "model": "rose", "max_tokens": 7, "temperature": 0.5, "seed": 3, "stream": True,
+        "stream_options": {"include_usage": True},
     }  # fmt: skip
     assert [part["type"] for part in message["content"]] == ["text", "image_url"]
     assert len(server.received) == 1

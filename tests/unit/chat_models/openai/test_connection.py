@@ -369,3 +369,19 @@ def test_a_list_of_models_that_cannot_be_had_is_an_error(connect: Connect) -> No
 
     with pytest.raises(ChatUnavailableError):
         connect(f"http://127.0.0.1:{port}/v1").models()
+
+
+def test_a_server_that_does_not_know_how_to_count_is_asked_again_without(
+    serve: Serve, connect: Connect
+) -> None:
+    detail = [{"type": "extra_forbidden", "loc": ["body", "stream_options"], "msg": "Extra"}]
+    server = serve(refuses(422, {"detail": detail}), says("a"))
+    connection = connect(server)
+    body = {**BODY, "stream_options": {"include_usage": True}}
+
+    for _ in range(2):
+        response = connection.post(body)
+        assert isinstance(response, httpx.Response)
+        response.close()
+
+    assert ["stream_options" in request.body for request in server.asked] == [True, False, False]

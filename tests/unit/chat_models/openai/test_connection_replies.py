@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 
 import httpx
 import pytest
@@ -17,11 +18,15 @@ from tests.misbehaving_server import (
     Stalls,
     drops,
     event,
+    hangs_up,
     piece,
+    refuses,
     reply,
     sends,
 )
 from tests.unit.chat_models.openai.conftest import BODY, Connect, Serve, read_reply
+
+KEY = "s3cr3t-key"
 
 
 def test_leaving_a_reply_early_closes_its_connection(serve: Serve, connect: Connect) -> None:
@@ -96,3 +101,34 @@ def test_characters_that_are_cut_by_the_network_are_whole(serve: Serve, connect:
 
 def test_a_stream_that_is_called_plain_text_isread_reply(serve: Serve, connect: Connect) -> None:
     assert read_reply(connect(serve(sends(reply("a"), kind="text/plain"))))[0] == piece("a")
+
+
+@pytest.mark.parametrize(
+    "behaviour",
+    [
+        refuses(307, {}, Location=f"https://elsewhere/v1?api-key={KEY}"),
+        refuses(404, f"Cannot POST /v1/chat/completions?api-key={KEY}"),
+        refuses(401, {"error": {"message": f"the key {KEY} is unknown"}}),
+        refuses(500, {"error": f"no route to http://h/v1?api-key={KEY}"}),
+        refuses(200, {"error": f"the key {KEY} is unknown"}),
+        sends(f"data: the key {KEY} is unknown\n\n".encode()),
+        sends(f'data: ["{KEY}"]\n\n'.encode()),
+        sends(event({"error": {"message": f"the key {KEY} is unknown"}})),
+        hangs_up,
+    ],
+)
+def test_a_key_in_the_query_of_the_address_is_sent_and_never_told(
+    serve: Serve,
+    connect: Connect,
+    caplog: pytest.LogCaptureFixture,
+    behaviour: Behaviour,
+) -> None:
+    caplog.set_level(logging.INFO)
+    server = serve(behaviour)
+    connection = connect(f"{server.base_url}?api-key={KEY}", retries=0)
+
+    with pytest.raises(ChatError) as caught:
+        read_reply(connection)
+
+    assert f"api-key={KEY}" in server.asked[0].path
+    assert KEY not in f"{caught.value} {caught.value.hint} {caplog.text} {connection.server}"

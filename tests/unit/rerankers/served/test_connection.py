@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -29,6 +30,7 @@ from tests.misbehaving_server import (
 )
 
 Connect = Callable[..., tuple[Connection, MisbehavingServer]]
+KEY = "s3cr3t-key"
 SCORES = [{"index": 0, "score": 1.0}]
 
 
@@ -220,3 +222,27 @@ def test_a_key_that_cannot_be_one_is_refused_and_not_repeated() -> None:
         Connection(config.with_api_key(SecretStr("sk 123")))
 
     assert "sk 123" not in f"{caught.value.message}{caught.value.hint}"
+
+
+@pytest.mark.parametrize(
+    "behaviour",
+    [
+        refuses(307, {}, Location=f"https://elsewhere/v1?api-key={KEY}"),
+        refuses(404, {"detail": f"Cannot POST /v1/rerank?api-key={KEY}"}),
+        refuses(401, {"error": {"message": f"the key {KEY} is unknown"}}),
+        hangs_up,
+    ],
+)
+def test_a_key_in_the_query_of_the_address_is_sent_and_never_told(
+    connect: Connect, caplog: pytest.LogCaptureFixture, behaviour: Behaviour
+) -> None:
+    caplog.set_level(logging.INFO)
+    _, server = connect(behaviour)
+    connection = Connection(RerankConfig(base_url=f"{server.base_url}?api-key={KEY}", retries=0))
+
+    error = refusal(connection.post({}))
+    connection.close()
+
+    assert f"api-key={KEY}" in server.asked[0].path
+    assert KEY not in f"{error} {error.hint} {caplog.text} {connection.server}"
+    assert KEY in connection.secrets

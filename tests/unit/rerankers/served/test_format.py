@@ -14,7 +14,7 @@ SERVER = "http://s/v1"
 
 def read(reply: object, count: int = 2) -> Scores:
     body = reply if isinstance(reply, str) else json.dumps(reply)
-    return read_scores(body, count=count, server=SERVER, secret="sk-123")
+    return read_scores(body, count=count, server=SERVER, secrets=("sk-123",))
 
 
 def test_requests_have_the_form_that_the_server_takes() -> None:

@@ -1,0 +1,1 @@
+"""Serves libraries to browsers and programs: `create_app` makes the ASGI application."""

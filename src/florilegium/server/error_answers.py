@@ -1,0 +1,157 @@
+"""Errors as HTTP answers: one JSON shape for all of them, whoever raised them.
+
+`{"error": {"code": ..., "message": ..., "hint": ...}}`. What this program did not foresee is told
+without its traceback.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final, cast
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
+
+from florilegium.errors import (
+    FlorilegiumError,
+    InvalidRequestError,
+    NotFoundError,
+    RequestError,
+    RequestTooLargeError,
+    TooBusyError,
+    UnauthenticatedError,
+    UnsupportedBodyError,
+)
+from florilegium.serialize import Json
+from florilegium.server.status_codes import status_code
+
+RETRY_AFTER = "1"
+"""Seconds after which one who was turned away may try again."""
+
+INTERNAL: Final[Json] = {
+    "code": "internal",
+    "message": "The server failed in a way that was not foreseen.",
+    "hint": "Its log has the traceback; report it as a defect.",
+}
+INTERNAL_ERROR: Final[Json] = {"error": INTERNAL}
+
+_SHOWN = 3
+_NO_OBJECT: Final = frozenset({"model_attributes_type", "dict_type"})
+_UNREADABLE: Final = "There was an error parsing the body"  # what FastAPI says
+_CLIENT_CLOSED_REQUEST = 499  # no standard has it, but logs of proxies do
+
+
+def error_to_json(error: FlorilegiumError) -> Json:
+    """Return the one shape that errors have."""
+    return {"error": {"code": error.code, "message": error.message, "hint": error.hint}}
+
+
+def error_answer(error: FlorilegiumError) -> JSONResponse:
+    """Return an error as an answer with its status."""
+    headers = {"Cache-Control": "no-store"}
+    if isinstance(error, TooBusyError):
+        headers["Retry-After"] = RETRY_AFTER
+    if isinstance(error, UnauthenticatedError):
+        headers["WWW-Authenticate"] = "Bearer"
+    return JSONResponse(error_to_json(error), status_code=status_code(error), headers=headers)
+
+
+def add_error_answers(app: FastAPI) -> None:
+    """Let every error of an app be answered in the one shape."""
+    app.add_exception_handler(FlorilegiumError, _ours)
+    app.add_exception_handler(RequestValidationError, _of_validation)
+    app.add_exception_handler(HTTPException, _of_routing)
+    app.add_exception_handler(ClientDisconnect, _nobody)
+    app.add_exception_handler(Exception, _unforeseen)
+
+
+async def _ours(_: Request, error: Exception) -> JSONResponse:
+    return error_answer(cast(FlorilegiumError, error))
+
+
+async def _of_validation(request: Request, error: Exception) -> JSONResponse:
+    problems = cast(RequestValidationError, error).errors()
+    if (
+        problems[0]["type"] in _NO_OBJECT
+        and problems[0]["loc"] == ("body",)
+        and not _is_json(request)
+    ):
+        return error_answer(not_json(request))
+    return error_answer(
+        InvalidRequestError(
+            f"The request is not of the expected shape: {_describe(problems)}.",
+            hint="The document /openapi.json says what each address takes.",
+        )
+    )
+
+
+async def _of_routing(request: Request, error: Exception) -> JSONResponse:
+    raised = cast(HTTPException, error)
+    answer = error_answer(_translate(request, raised))
+    # A method that is not allowed has a status of its own, and says which are.
+    answer.status_code = raised.status_code
+    answer.headers.update(raised.headers or {})
+    if answer.headers.get("allow") == "GET":
+        answer.headers["allow"] = "GET, HEAD"
+    return answer
+
+
+async def _nobody(_: Request, __: Exception) -> Response:
+    """Answer a client that has gone: no defect, and nothing for the log of errors."""
+    return Response(status_code=_CLIENT_CLOSED_REQUEST)
+
+
+async def _unforeseen(_: Request, __: Exception) -> JSONResponse:
+    # The error goes on to who logs it, after which this connection is closed.
+    return JSONResponse(INTERNAL_ERROR, status_code=500, headers={"Connection": "close"})
+
+
+def not_json(request: Request) -> UnsupportedBodyError:
+    """Return the error of a body that does not say that it is JSON."""
+    told = request.headers.get("content-type", "")
+    return UnsupportedBodyError(
+        f"The body is told to be {told[:100]!r}." if told else "It is not said what the body is.",
+        hint="Send JSON, with the header Content-Type: application/json.",
+    )
+
+
+def _is_json(request: Request) -> bool:
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    return kind == "application/json" or kind.endswith("+json")
+
+
+def _translate(request: Request, error: HTTPException) -> FlorilegiumError:
+    if error.status_code == 404:
+        path = request.url.path[:200]
+        return NotFoundError(
+            f"There is nothing at {path!r}.",
+            hint="The document /openapi.json lists the addresses of the API.",
+        )
+    if error.status_code == 413:
+        return RequestTooLargeError(
+            "The body of the request has more bytes than the server takes.",
+            hint="Send less, or raise server.max_body_megabytes.",
+        )
+    if error.status_code == 405:
+        return RequestError(
+            f"The method {request.method!r} is not for {request.url.path[:200]!r}.",
+            hint="The document /openapi.json lists the methods of all addresses.",
+        )
+    if error.detail == _UNREADABLE:
+        return RequestError(
+            "The body of the request cannot be read.",
+            hint="Send JSON in UTF-8, nested in no more than a hundred levels.",
+        )
+    return RequestError(str(error.detail), hint="Look at how the body of the request is made.")
+
+
+def _describe(problems: Sequence[dict[str, object]]) -> str:
+    told = []
+    for problem in problems[:_SHOWN]:
+        where = ".".join(str(part) for part in cast("tuple[object, ...]", problem["loc"]))
+        told.append(f"{where[:200]}: {problem['msg']}")
+    more = len(problems) - len(told)
+    return "; ".join(told) + (f"; and {more} more" if more > 0 else "")

@@ -1,0 +1,69 @@
+"""The library in a real browser: uploads and ingest."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.conftest import draw
+from tests.e2e.browsing import (
+    paths,
+    search,
+)
+from tests.e2e.conftest import OpenPage, Served
+
+pytestmark = pytest.mark.slow
+
+
+def test_an_uploaded_picture_is_found_after_an_ingest(
+    open_page: OpenPage, served: Served, tmp_path: Path
+) -> None:
+    page = open_page("?tab=library")
+    file = tmp_path / "yellow square.png"
+    draw("yellow", "square").save(file)
+    expect(page.locator(".fl-figure-value").nth(1)).to_have_text("3")
+
+    page.set_input_files(".fl-uploader input[type=file]", file)
+    expect(page.locator(".fl-uploaded")).to_contain_text("yellow square.png was uploaded")
+    expect(page.locator(".fl-uploader .q-uploader__file")).to_have_count(0)
+    page.set_input_files(".fl-uploader input[type=file]", file)
+    expect(page.locator(".fl-uploaded")).to_contain_text("yellow square.png was here already")
+    other = open_page("?tab=library", context=page.context)
+    expect(other.locator(".fl-figure-value").nth(1)).to_have_text("3")
+    page.click("button:has-text('Ingest')")
+    expect(other.locator("button:has-text('Stop the ingest')")).to_be_visible()
+    expect(other.locator(".fl-figure-value").nth(1)).to_have_text("4", timeout=40_000)
+    expect(page.locator(".fl-figure-value").nth(1)).to_have_text("4", timeout=40_000)
+    expect(page.locator(".fl-job")).to_contain_text("1 added")
+    page.click(".q-tab:has-text('Search')")
+    search(page, "yellow square")
+
+    assert (served.library / "yellow square.png").exists()
+    assert "yellow square.png" in paths(page)
+
+
+def test_a_file_of_a_kind_that_nobody_reads_is_refused_with_the_reason(
+    open_page: OpenPage, served: Served, tmp_path: Path
+) -> None:
+    page = open_page("?tab=library")
+    file = tmp_path / "programme.exe"
+    file.write_bytes(b"MZ")
+
+    page.set_input_files(".fl-uploader input[type=file]", file)
+
+    refused = page.locator(".fl-uploaded .fl-failed")
+    expect(refused).to_contain_text("programme.exe was not taken")
+    expect(page.locator(".fl-uploader .q-uploader__file")).to_have_count(0)
+    page.set_input_files(".fl-uploader input[type=file]", file)
+    expect(refused).to_have_count(2)
+    assert not (served.library / "programme.exe").exists()
+
+
+def test_who_may_only_read_sees_why_nothing_can_be_changed(open_page: OpenPage) -> None:
+    page = open_page("?tab=library", user="reader")
+
+    expect(page.locator(".fl-tab-library")).to_contain_text("You may read this library")
+    expect(page.locator("button:has-text('Ingest')")).to_have_count(0)
+    expect(page.locator(".fl-uploader")).to_have_count(0)

@@ -1,0 +1,52 @@
+"""Small pieces show text as text and have names for those who do not see them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from nicegui import Client
+
+from florilegium.server.page.controls import (
+    block,
+    icon_button,
+    notice,
+    picture,
+    raw_button,
+    words,
+)
+
+HOSTILE = "<script>alert(1)</script>"
+
+
+def test_words_and_attributes_are_never_parsed(
+    canvas: Client, shown: Callable[[], list[str]]
+) -> None:
+    words(HOSTILE, "kind", tag="td")
+    image = picture("a b.png", alt='" onerror=alert(1)', kind="kind")
+
+    assert shown() == [HOSTILE]
+    assert image.props["alt"] == '" onerror=alert(1)'
+    assert image.props["src"] == "a b.png"
+    assert "onerror" not in image.props
+
+
+def test_attributes_are_written_with_dashes(canvas: Client) -> None:
+    element = block("kind", tag="p", aria_label="x y", for_="z")
+
+    assert (element.tag, element.props["aria-label"], element.props["for"]) == ("p", "x y", "z")
+
+
+def test_buttons_have_names(canvas: Client) -> None:
+    for button in (icon_button("close", "Close"), raw_button("kind", "Close", lambda: None)):
+        assert button.props["aria-label"] == "Close"
+        assert button.props["title"] == "Close"
+
+
+def test_a_notice_leaves_out_lines_that_are_none(
+    canvas: Client, shown: Callable[[], list[str]]
+) -> None:
+    failed = notice("failed", "Title", "first", None, "")
+    refused = notice("refused", "Other")
+
+    assert shown() == ["Title", "first", "Other"]
+    assert (failed.props["role"], refused.props["role"]) == ("alert", "status")

@@ -1,0 +1,99 @@
+"""The page is opened for whoever asks, at what the address says."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+import pytest
+from fastapi.testclient import TestClient
+from nicegui import Client
+from nicegui.client import ClientConnectionTimeout
+
+from florilegium import Library
+from florilegium.server.app import create_app
+from florilegium.server.authentication import Authentication
+from florilegium.server.page.shell import Shell
+from florilegium.server.users import User
+from tests.unit.server.samples import HERE
+
+
+def test_the_page_is_in_the_language_that_the_browser_wants(client: TestClient) -> None:
+    english = client.get("/", headers={"accept-language": "en"}).text
+    chinese = client.get("/", headers={"accept-language": "zh-CN"}).text
+
+    assert "Ask a question" in english
+    assert "输入问题" in chinese
+
+
+def test_the_first_colour_is_that_of_the_chosen_appearance(client: TestClient) -> None:
+    client.cookies.set("florilegium_theme", "dark")
+
+    assert "html{background:#161a17}" in client.get("/").text
+
+
+def test_what_the_address_says_never_stands_in_the_page(client: TestClient) -> None:
+    hostile = "<script>alert(1)</script>"
+
+    html = client.get("/", params={"tab": hostile, "library": hostile, "chat": hostile}).text
+
+    assert hostile not in html
+
+
+def test_a_user_without_a_library_is_told_so(
+    tiny_library: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nobody = User(name="nobody", libraries=frozenset())
+    monkeypatch.setattr(Authentication, "user", lambda *_: nobody)
+
+    with TestClient(create_app(tiny_library), base_url=HERE) as client:
+        assert "There is no library here for you." in client.get("/").text
+
+
+@pytest.fixture
+def started(monkeypatch: pytest.MonkeyPatch) -> list[str | None]:
+    """Return the chats of the pages that were filled."""
+    chats: list[str | None] = []
+
+    async def start(_: Shell, chat: str | None) -> None:
+        chats.append(chat)
+
+    monkeypatch.setattr(Shell, "start", start)
+    return chats
+
+
+def test_a_page_that_nobody_came_for_is_not_filled(
+    client: TestClient, started: list[str | None]
+) -> None:
+    before = set(Client.instances)
+    client.get("/")
+    [id_] = set(Client.instances) - before
+    assert client.portal is not None
+
+    client.portal.call(Client.instances[id_].delete)
+    time.sleep(0.2)
+
+    assert started == []
+
+
+def test_a_page_waits_for_its_browser_for_so_long_and_no_longer(
+    client: TestClient,
+    started: list[str | None],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    waits: list[float] = []
+
+    async def connected(page: Client, *seconds: float) -> None:
+        if not seconds:  # a timer of NiceGUI's
+            await asyncio.sleep(60)
+        waits.extend(seconds)
+        raise ClientConnectionTimeout(page)
+
+    monkeypatch.setattr(Client, "connected", connected)
+    client.get("/")
+    time.sleep(0.2)
+
+    assert waits == [90.0]
+    assert started == []
+    assert "ClientConnectionTimeout" not in caplog.text

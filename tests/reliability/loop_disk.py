@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Final
 
 _PROGRAMS: Final = ("mkfs.ext4", "mount", "umount", "losetup")
-_TRIES = 2000
+_TRIES: Final = 2000
+_PATIENCE: Final = 30.0  # seconds
 _PATHS: Final = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
 
 
@@ -62,14 +63,14 @@ class LoopDisk:
             try:
                 yield self.point
             finally:
-                _call("umount", str(self.point))
+                _when_free("umount", str(self.point))
         finally:
             _call("losetup", "--detach", self._device)
             self._device = None
 
     def remount(self, option: str) -> None:
         """Change an option of the mounted disk, e.g. `ro`."""
-        _call("mount", "-o", f"remount,{option}", str(self.point))
+        _when_free("mount", "-o", f"remount,{option}", str(self.point))
 
     def sync(self) -> None:
         """Write everything to the disk."""
@@ -111,6 +112,23 @@ def copy_holes(source: Path, target: Path) -> None:
             left = place - start
             while left:
                 left -= os.sendfile(writing.fileno(), reading.fileno(), None, left)
+
+
+def _when_free(*words: str) -> None:
+    """Call a program that needs a disk on which no file is open, and wait until it is so.
+
+    Chroma closes its files in threads of its own, some time after its client was closed.
+    """
+    until = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            _call(*words)
+        except AssertionError as error:
+            if "busy" not in str(error) or time.monotonic() > until:
+                raise
+        else:
+            return
+        time.sleep(0.05)
 
 
 def _call(*words: str) -> str:

@@ -77,7 +77,7 @@ def healthy_beside(kind: Kind) -> int:
 def test_every_kind_has_files(place: Path) -> None:
     for number, kind in enumerate(KINDS.values()):
         if not all_kinds.why_not(kind):
-            folder = place / str(number)
-            folder.mkdir()
+            folder = place / "library" / str(number)
+            folder.mkdir(parents=True)
             kind.write(folder)
             assert count(folder) > 0, kind.name

@@ -223,8 +223,10 @@ def test_the_key_of_the_client_is_that_of_the_server(tiny_library: Library, tmp_
                 if is_right:
                     assert ask(client).choices[0].message.content == ANSWER + SOURCES
                 else:
-                    with pytest.raises(openai.AuthenticationError):
+                    with pytest.raises(openai.AuthenticationError) as raised:
                         ask(client)
+                    assert raised.value.type == "authentication_error"
+                    assert raised.value.code == "request_unauthenticated"
 
 
 def test_embeddings_are_those_of_the_encoder(client: openai.OpenAI) -> None:

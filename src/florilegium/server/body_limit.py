@@ -43,11 +43,11 @@ class BodyLimit:
             return
         encoding = Headers(scope=scope).get("content-encoding", "")
         if encoding.strip().lower() not in {"", "identity"}:
-            await error_answer(_compressed(encoding))(scope, receive, send)
+            await error_answer(_compressed(encoding), scope)(scope, receive, send)
             return
         told = Headers(scope=scope).get("content-length", "0")
         if told.isdecimal() and int(told) > self._max_bytes:
-            await error_answer(too_large(self._max_bytes))(scope, receive, send)
+            await error_answer(too_large(self._max_bytes), scope)(scope, receive, send)
             return
         is_form = Headers(scope=scope).get("content-type", "").lower().startswith("multipart/")
         size = separators = 0

@@ -1,7 +1,7 @@
 """Errors as HTTP answers: one JSON shape for all of them, whoever raised them.
 
-`{"error": {"code": ..., "message": ..., "hint": ...}}`. What this program did not foresee is told
-without its traceback.
+`{"error": {"code": ..., "message": ..., "hint": ...}}`, below /v1 with the type that clients of
+OpenAI's API read. What this program did not foresee is told without its traceback.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
+from starlette.types import Scope
 
 from florilegium.errors import (
     FlorilegiumError,
@@ -25,38 +26,50 @@ from florilegium.errors import (
     UnauthenticatedError,
     UnsupportedBodyError,
 )
-from florilegium.serialize import Json
+from florilegium.server.error_shapes import (
+    INTERNAL_ERROR,
+    error_to_json,
+    for_openai,
+    openai_status,
+)
+from florilegium.server.request_paths import is_openai
 from florilegium.server.status_codes import status_code
 
 RETRY_AFTER = "1"
 """Seconds after which one who was turned away may try again."""
 
-INTERNAL: Final[Json] = {
-    "code": "internal",
-    "message": "The server failed in a way that was not foreseen.",
-    "hint": "Its log has the traceback; report it as a defect.",
-}
-INTERNAL_ERROR: Final[Json] = {"error": INTERNAL}
-
 _SHOWN = 3
+_FAILED: Final = 500
 _NO_OBJECT: Final = frozenset({"model_attributes_type", "dict_type"})
 _UNREADABLE: Final = "There was an error parsing the body"  # what FastAPI says
 _CLIENT_CLOSED_REQUEST = 499  # no standard has it, but logs of proxies do
 
 
-def error_to_json(error: FlorilegiumError) -> Json:
-    """Return the one shape that errors have."""
-    return {"error": {"code": error.code, "message": error.message, "hint": error.hint}}
+def error_answer(error: FlorilegiumError, scope: Scope) -> JSONResponse:
+    """Return an error as the answer, with its status, to a request."""
+    status, body = status_code(error), error_to_json(error)
+    if is_openai(scope):
+        status = openai_status(status)
+        body = for_openai(body, status)
+    return JSONResponse(body, status_code=status, headers=error_headers(error))
 
 
-def error_answer(error: FlorilegiumError) -> JSONResponse:
-    """Return an error as an answer with its status."""
+def error_headers(error: FlorilegiumError) -> dict[str, str]:
+    """Return the headers of the answer that tells an error."""
     headers = {"Cache-Control": "no-store"}
     if isinstance(error, TooBusyError):
         headers["Retry-After"] = RETRY_AFTER
     if isinstance(error, UnauthenticatedError):
         headers["WWW-Authenticate"] = "Bearer"
-    return JSONResponse(error_to_json(error), status_code=status_code(error), headers=headers)
+    return headers
+
+
+def internal_answer(scope: Scope) -> JSONResponse:
+    """Return the answer to a request that failed by an error that nobody foresaw."""
+    body = for_openai(INTERNAL_ERROR, _FAILED) if is_openai(scope) else INTERNAL_ERROR
+    # What was sent may be half, so the connection is closed.
+    headers = {"Cache-Control": "no-store", "Connection": "close"}
+    return JSONResponse(body, status_code=_FAILED, headers=headers)
 
 
 def add_error_answers(app: FastAPI) -> None:
@@ -68,8 +81,8 @@ def add_error_answers(app: FastAPI) -> None:
     app.add_exception_handler(Exception, _unforeseen)
 
 
-async def _ours(_: Request, error: Exception) -> JSONResponse:
-    return error_answer(cast(FlorilegiumError, error))
+async def _ours(request: Request, error: Exception) -> JSONResponse:
+    return error_answer(cast(FlorilegiumError, error), request.scope)
 
 
 async def _of_validation(request: Request, error: Exception) -> JSONResponse:
@@ -79,18 +92,19 @@ async def _of_validation(request: Request, error: Exception) -> JSONResponse:
         and problems[0]["loc"] == ("body",)
         and not _is_json(request)
     ):
-        return error_answer(not_json(request))
+        return error_answer(not_json(request), request.scope)
     return error_answer(
         InvalidRequestError(
             f"The request is not of the expected shape: {_describe(problems)}.",
             hint="The document /openapi.json says what each address takes.",
-        )
+        ),
+        request.scope,
     )
 
 
 async def _of_routing(request: Request, error: Exception) -> JSONResponse:
     raised = cast(HTTPException, error)
-    answer = error_answer(_translate(request, raised))
+    answer = error_answer(_translate(request, raised), request.scope)
     # A method that is not allowed has a status of its own, and says which are.
     answer.status_code = raised.status_code
     answer.headers.update(raised.headers or {})
@@ -104,9 +118,9 @@ async def _nobody(_: Request, __: Exception) -> Response:
     return Response(status_code=_CLIENT_CLOSED_REQUEST)
 
 
-async def _unforeseen(_: Request, __: Exception) -> JSONResponse:
-    # The error goes on to who logs it, after which this connection is closed.
-    return JSONResponse(INTERNAL_ERROR, status_code=500, headers={"Connection": "close"})
+async def _unforeseen(request: Request, _: Exception) -> JSONResponse:
+    # The error goes on to who logs it.
+    return internal_answer(request.scope)
 
 
 def not_json(request: Request) -> UnsupportedBodyError:

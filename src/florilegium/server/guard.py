@@ -16,8 +16,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from florilegium.errors import ConfigError, TooBusyError, UnauthenticatedError
 from florilegium.server.authentication import Authentication, TooManyKeysError
-from florilegium.server.refusing import path_of, refuse
+from florilegium.server.refusing import refuse
 from florilegium.server.request_notes import note_request
+from florilegium.server.request_paths import path_of
 from florilegium.server.users import User
 
 PUBLIC: Final = frozenset({"/login", "/logout", "/api/health", "/favicon.ico"})

@@ -10,7 +10,7 @@ from typing import Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from florilegium.server.refusing import path_of
+from florilegium.server.request_paths import path_of
 
 # There, GET opens a stream that does not end, or waits for what a page has to say.
 _STREAMS: Final = re.compile(r"/(mcp|_nicegui_ws)(/.*)?")

@@ -17,7 +17,8 @@ from florilegium.errors import ConfigError, ForbiddenError
 from florilegium.redaction import show_address
 from florilegium.server.authentication import CROSS_ORIGIN, bearer
 from florilegium.server.cookies import SESSION, read_cookie
-from florilegium.server.refusing import path_of, refuse
+from florilegium.server.refusing import refuse
+from florilegium.server.request_paths import path_of
 
 _SHARED: Final = ("/api/", "/v1/")
 _MCP: Final = "/mcp"

@@ -32,14 +32,7 @@ async def refuse(
     if scope["type"] == "websocket":
         await send({"type": "websocket.close", "code": _POLICY_VIOLATION})
         return
-    answer = error_answer(error)
+    answer = error_answer(error, scope)
     if seconds is not None:
         answer.headers["Retry-After"] = str(seconds)
     await answer(scope, receive, send)
-
-
-def path_of(scope: Scope) -> str:
-    """Return the path of a request without what the server is mounted at, as routes see it."""
-    path, root = str(scope["path"]), str(scope.get("root_path", ""))
-    inside = path.removeprefix(root) if root else path
-    return inside if inside.startswith("/") else path

@@ -21,7 +21,7 @@ from florilegium.config_sections import ServerConfig
 from florilegium.errors import FlorilegiumError
 from florilegium.serialize import Json, answer_to_json, hits_to_json, identification_to_json
 from florilegium.server.connection import while_connected
-from florilegium.server.error_answers import INTERNAL_ERROR, error_to_json
+from florilegium.server.error_shapes import INTERNAL_ERROR, error_to_json
 
 logger = logging.getLogger(__name__)
 

@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import logging
 
-from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from florilegium.server.error_answers import INTERNAL_ERROR
+from florilegium.server.error_answers import internal_answer
 from florilegium.server.routes import method_of, route_of
 
 logger = logging.getLogger(__name__)
@@ -43,7 +42,5 @@ class UnforeseenErrors:
             route = route_of(scope, routes=getattr(app, "routes", ()), root_path=root_path)
             logger.exception("%s %s failed", method_of(scope), route)
             if not begun:
-                headers = {"Cache-Control": "no-store", "Connection": "close"}
-                answer = JSONResponse(INTERNAL_ERROR, status_code=500, headers=headers)
-                await answer(scope, receive, send)
+                await internal_answer(scope)(scope, receive, send)
             raise

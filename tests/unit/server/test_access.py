@@ -91,7 +91,7 @@ def test_no_route_is_reached_without_a_user(app: FastAPI, client: TestClient) ->
         answer = client.request(method, path)
         assert answer.status_code == 401, (method, path)
         if method != "HEAD":
-            assert_error(answer, 401, "request_unauthenticated")
+            assert_error(answer, 401, "request_unauthenticated", path=path)
 
 
 @pytest.mark.parametrize("path", ["/", "/absent", "/_nicegui_ws/socket.io/?EIO=4", "/docs"])

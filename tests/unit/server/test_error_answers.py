@@ -11,6 +11,8 @@ from florilegium.server.app import create_app
 from florilegium.server.error_answers import error_answer
 from tests.unit.server.samples import HERE, assert_error
 
+_SCOPE = {"type": "http", "path": "/api/libraries"}
+
 
 def test_an_unknown_address_is_not_found(client: TestClient) -> None:
     assert "'/nothing'" in assert_error(client.get("/nothing"), 404, "not_found")["message"]
@@ -61,19 +63,19 @@ def test_an_unforeseen_error_is_logged_and_not_told(
 
 
 def test_who_is_turned_away_learns_when_to_try_again() -> None:
-    answer = error_answer(TooBusyError("Full."))
+    answer = error_answer(TooBusyError("Full."), _SCOPE)
 
     assert (answer.status_code, answer.headers["retry-after"]) == (429, "1")
 
 
 def test_who_is_not_known_learns_how_to_say_who_they_are() -> None:
-    answer = error_answer(UnauthenticatedError("Who?"))
+    answer = error_answer(UnauthenticatedError("Who?"), _SCOPE)
 
     assert (answer.status_code, answer.headers["www-authenticate"]) == (401, "Bearer")
 
 
 def test_a_late_chat_model_is_a_gateway_that_timed_out() -> None:
-    assert error_answer(ChatTimeoutError("Late.")).status_code == 504
+    assert error_answer(ChatTimeoutError("Late."), _SCOPE).status_code == 504
 
 
 @pytest.mark.parametrize("kind", [None, "text/plain", "application/x-www-form-urlencoded"])

@@ -56,7 +56,9 @@ def test_a_person_is_sent_to_the_log_in_and_back(app: Any) -> None:
 
 @pytest.mark.parametrize("path", ["/api/me", "/v1/models", "/mcp", "/metrics", "/openapi.json"])
 def test_an_address_for_programs_never_sends_to_the_log_in(app: Any, path: str) -> None:
-    assert_error(client_of(app).get(path, headers=BROWSER), 401, "request_unauthenticated")
+    answer = client_of(app).get(path, headers=BROWSER)
+
+    assert_error(answer, 401, "request_unauthenticated", path=path)
 
 
 def test_only_looking_sends_to_the_log_in(app: Any) -> None:

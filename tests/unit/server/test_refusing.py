@@ -5,10 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-import pytest
-
 from florilegium.errors import ForbiddenError, TooBusyError
-from florilegium.server.refusing import path_of, refuse
+from florilegium.server.refusing import refuse
 
 
 def refused(scope: dict[str, Any], error: Any, seconds: int | None = None) -> list[Any]:
@@ -26,14 +24,14 @@ def refused(scope: dict[str, Any], error: Any, seconds: int | None = None) -> li
 
 
 def test_http_gets_the_error() -> None:
-    start, body = refused({"type": "http"}, ForbiddenError("No."))
+    start, body = refused({"type": "http", "path": "/"}, ForbiddenError("No."))
 
     assert start["status"] == 403
     assert body["body"] == b'{"error":{"code":"request_forbidden","message":"No.","hint":null}}'
 
 
 def test_who_may_try_again_is_told_when() -> None:
-    start, _ = refused({"type": "http"}, TooBusyError("Wait."), seconds=42)
+    start, _ = refused({"type": "http", "path": "/"}, TooBusyError("Wait."), seconds=42)
 
     assert start["status"] == 429
     assert [value for name, value in start["headers"] if name == b"retry-after"] == [b"42"]
@@ -43,17 +41,3 @@ def test_a_websocket_is_closed_before_it_is_open() -> None:
     assert refused({"type": "websocket"}, ForbiddenError("No.")) == [
         {"type": "websocket.close", "code": 1008}
     ]
-
-
-@pytest.mark.parametrize(
-    ("path", "root", "found"),
-    [
-        ("/login", "", "/login"),
-        ("/flowers/login", "/flowers", "/login"),
-        ("/flowerslogin", "/flowers", "/flowerslogin"),
-        ("/login", "/flowers", "/login"),
-        ("/flowers", "/flowers", "/flowers"),
-    ],
-)
-def test_a_path_is_that_within_the_server(path: str, root: str, found: str) -> None:
-    assert path_of({"path": path, "root_path": root}) == found

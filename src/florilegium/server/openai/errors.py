@@ -1,15 +1,14 @@
-"""Errors as clients of OpenAI's API read them: ours, with a type and the parameter.
+"""Errors of the routes below /v1: ours, with a type and the parameter that they are about.
 
-Every error of a route below /v1 passes here, also those of bodies that FastAPI refuses. What does
-not reach a route, as an unknown address or a wrong key, has the server's one shape alone, whose
-message these clients show too.
+Every error of such a route passes here, also those of bodies that FastAPI refuses. What does not
+reach a route, as an unknown address or a wrong key, gets the same shape without a parameter.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from fastapi import Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -18,19 +17,16 @@ from starlette.exceptions import HTTPException
 
 from florilegium.errors import FlorilegiumError, InvalidRequestError, RequestTooLargeError
 from florilegium.serialize import Json
-from florilegium.server import error_answers
+from florilegium.server import error_shapes
 from florilegium.server.body_limit import TOO_MANY
+from florilegium.server.error_answers import error_headers
+from florilegium.server.error_shapes import for_openai, openai_status
 from florilegium.server.openai.replies import json_reply
 from florilegium.server.status_codes import status_code
 
-_BAD_REQUEST: Final = 400
 _TOO_LARGE: Final = 413
-_UNPROCESSABLE: Final = 422
-_TYPES: Final = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
-_SERVER_ERRORS: Final = 500
 _LONGEST: Final = 500
 _LONGEST_NAME: Final = 200
-_HEADERS: Final = ("Cache-Control", "Retry-After", "WWW-Authenticate")
 
 
 class ParameterError(Exception):
@@ -75,23 +71,19 @@ class OpenAiRoute(APIRoute):
 
 def error_reply(error: FlorilegiumError, param: str | None = None) -> Response:
     """Return the reply to a request that failed; `param` is the parameter that it is about."""
-    status = status_code(error)
-    if status == _UNPROCESSABLE:
-        status = _BAD_REQUEST  # which is what clients of OpenAI's API know
-    headers = error_answers.error_answer(error).headers
-    kept = {name: headers[name] for name in _HEADERS if name in headers}
-    body = _extended(error_answers.error_to_json(error), status, param)
-    return json_reply(body, status=status, headers=kept)
+    status = openai_status(status_code(error))
+    body = for_openai(error_shapes.error_to_json(error), status, param)
+    return json_reply(body, status=status, headers=error_headers(error))
 
 
 def error_to_json(error: FlorilegiumError) -> Json:
     """Return an error in the one shape of the server, with what these clients read besides."""
-    return _extended(error_answers.error_to_json(error), status_code(error), None)
+    return for_openai(error_shapes.error_to_json(error), status_code(error))
 
 
 def internal_error_to_json() -> Json:
     """Return what is told of an error that was not foreseen."""
-    return _extended(error_answers.INTERNAL_ERROR, _SERVER_ERRORS, None)
+    return for_openai(error_shapes.INTERNAL_ERROR, 500)
 
 
 def _unreadable(error: HTTPException) -> FlorilegiumError:
@@ -104,15 +96,6 @@ def _unreadable(error: HTTPException) -> FlorilegiumError:
     if error.detail.startswith(TOO_MANY):
         return InvalidRequestError(error.detail, hint="Send it in several requests.")
     return InvalidRequestError("The body is no JSON.", hint="Send a JSON object, in UTF-8.")
-
-
-def _extended(body: Json, status: int, param: str | None) -> Json:
-    fallback = "server_error" if status >= _SERVER_ERRORS else "invalid_request_error"
-    shape = cast("dict[str, object]", body["error"])
-    # Clients show their users nothing but the message.
-    message = " ".join(str(shape[part]) for part in ("message", "hint") if shape[part])
-    kind = _TYPES.get(status, fallback)
-    return {"error": {**shape, "message": message, "type": kind, "param": param}}
 
 
 def read_refusal(found: Sequence[Any]) -> tuple[InvalidRequestError, str | None]:

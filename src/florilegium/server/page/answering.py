@@ -13,7 +13,7 @@ from functools import partial
 from florilegium.answers import Event, Failed, Finished, Retrieved, Token
 from florilegium.errors import FlorilegiumError, StoreError
 from florilegium.serialize import Json, identification_to_json
-from florilegium.server.error_answers import INTERNAL
+from florilegium.server.error_shapes import INTERNAL
 from florilegium.server.page.answer_view import AnswerView
 from florilegium.server.page.turns import (
     error_to_json,

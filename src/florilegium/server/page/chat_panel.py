@@ -13,7 +13,7 @@ from nicegui.element import Element
 from florilegium.errors import FlorilegiumError, InvalidQueryError, NotFoundError
 from florilegium.serialize import Json
 from florilegium.server.chats import MAX_EXCHANGES, Exchange
-from florilegium.server.error_answers import INTERNAL
+from florilegium.server.error_shapes import INTERNAL
 from florilegium.server.page.answer_view import AnswerView
 from florilegium.server.page.answering import Answering
 from florilegium.server.page.composer import Composer

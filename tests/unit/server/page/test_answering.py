@@ -12,7 +12,7 @@ import pytest
 from florilegium import Library
 from florilegium.answers import Event, Failed, Failure, Token
 from florilegium.errors import ChatRejectedError
-from florilegium.server.error_answers import INTERNAL
+from florilegium.server.error_shapes import INTERNAL
 from florilegium.server.page.answer_view import AnswerView
 from florilegium.server.page.answering import Answering
 from florilegium.server.page.visit import Visit

@@ -8,7 +8,7 @@ import pytest
 
 from florilegium.errors import FlorilegiumError, SourceGoneError
 from florilegium.report import FailedFile
-from florilegium.server.error_answers import INTERNAL
+from florilegium.server.error_shapes import INTERNAL
 from florilegium.server.page.error_words import CHINESE, error_lines, lines_of
 from florilegium.server.page.texts import Say
 

@@ -17,9 +17,18 @@ from florilegium.server.rest.answers import (
     UploadedBody,
 )
 from florilegium.server.rest.requests import IngestBody
-from florilegium.server.rest.routes import ERRORS, LibraryName, Responses, TheService, TheUser
+from florilegium.server.rest.routes import (
+    ERRORS,
+    KNOWN_PARAMETERS,
+    LibraryName,
+    Responses,
+    TheService,
+    TheUser,
+)
 
-router = APIRouter(prefix="/api", tags=["libraries"], responses=ERRORS)
+router = APIRouter(
+    prefix="/api", tags=["libraries"], responses=ERRORS, dependencies=[KNOWN_PARAMETERS]
+)
 
 _LOCKED: Responses = {
     423: {"model": ERRORS[422]["model"], "description": "A run is at work already."}

@@ -16,6 +16,7 @@ from florilegium.server.rest.answers import AnswerBody, SearchAnswer
 from florilegium.server.rest.requests import AskBody, SearchBody
 from florilegium.server.rest.routes import (
     ERRORS,
+    KNOWN_PARAMETERS,
     LibraryName,
     Responses,
     TheService,
@@ -28,7 +29,12 @@ from florilegium.server.service import Service
 from florilegium.server.sse import event_stream
 from florilegium.server.users import User
 
-router = APIRouter(prefix="/api/libraries/{library}", tags=["search and ask"], responses=ERRORS)
+router = APIRouter(
+    prefix="/api/libraries/{library}",
+    tags=["search and ask"],
+    responses=ERRORS,
+    dependencies=[KNOWN_PARAMETERS],
+)
 
 _GONE: Responses = {
     410: {"model": ERRORS[422]["model"], "description": "The file of `like` is gone, or another."}

@@ -34,11 +34,13 @@ from florilegium.server.error_shapes import (
 )
 from florilegium.server.request_paths import is_openai
 from florilegium.server.status_codes import status_code
+from florilegium.server.unknown_names import meant_by
 
 RETRY_AFTER = "1"
 """Seconds after which one who was turned away may try again."""
 
 _SHOWN = 3
+_TOP: Final = 2  # parts of the place of a field of the body
 _FAILED: Final = 500
 _NO_OBJECT: Final = frozenset({"model_attributes_type", "dict_type"})
 _UNREADABLE: Final = "There was an error parsing the body"  # what FastAPI says
@@ -95,7 +97,7 @@ async def _of_validation(request: Request, error: Exception) -> JSONResponse:
         return error_answer(not_json(request), request.scope)
     return error_answer(
         InvalidRequestError(
-            f"The request is not of the expected shape: {_describe(problems)}.",
+            f"The request is not of the expected shape: {_describe(problems, request)}.",
             hint="The document /openapi.json says what each address takes.",
         ),
         request.scope,
@@ -162,10 +164,22 @@ def _translate(request: Request, error: HTTPException) -> FlorilegiumError:
     return RequestError(str(error.detail), hint="Look at how the body of the request is made.")
 
 
-def _describe(problems: Sequence[dict[str, object]]) -> str:
+def _fields(request: Request) -> Sequence[str]:
+    """Return the names of the fields that the body of a route has."""
+    body = getattr(request.scope.get("route"), "body_field", None)
+    return list(getattr(body and body.field_info.annotation, "model_fields", ()))
+
+
+def _describe(problems: Sequence[dict[str, object]], request: Request) -> str:
     told = []
     for problem in problems[:_SHOWN]:
-        where = ".".join(str(part) for part in cast("tuple[object, ...]", problem["loc"]))
-        told.append(f"{where[:200]}: {problem['msg']}")
+        place = cast("tuple[object, ...]", problem["loc"])
+        where = ".".join(str(part) for part in place)[:200]
+        said = problem["msg"]
+        if problem["type"] == "extra_forbidden":
+            known = _fields(request) if len(place) == _TOP else []
+            meant = meant_by(str(place[-1])[:200], known)
+            said = "there is no such field" + (f"; did you mean {meant!r}?" if meant else "")
+        told.append(f"{where}: {said}")
     more = len(problems) - len(told)
     return "; ".join(told) + (f"; and {more} more" if more > 0 else "")

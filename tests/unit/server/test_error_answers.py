@@ -35,6 +35,29 @@ def test_a_wrong_body_is_told_by_its_places(client: TestClient) -> None:
     assert "and 1 more" in error["message"]
 
 
+@pytest.mark.parametrize(
+    ("address", "body", "told"),
+    [
+        ("ask", {"text": "roses"}, "body.text: there is no such field; did you mean 'question'?"),
+        ("search", {"query": "roses"}, "body.query: there is no such field; did you mean 'text'?"),
+        ("search", {"text": "roses", "zoom": 1}, "body.zoom: there is no such field"),
+        (
+            "search",
+            {"text": "roses", "where": {"text": ["a"]}},
+            "body.where.text: there is no such field",
+        ),
+    ],
+)
+def test_a_field_that_is_not_known_is_taken_for_one_that_is(
+    client: TestClient, address: str, body: dict[str, object], told: str
+) -> None:
+    answer = client.post(f"/api/libraries/tiny/{address}", json=body)
+
+    message = assert_error(answer, 422, "request_invalid")["message"]
+    assert told in message
+    assert ("did you mean" in message) is ("did you mean" in told)
+
+
 @pytest.mark.parametrize("content", [b"", b"{", b"\xff\xfe", b"[" * 10_000, b"null"])
 def test_a_body_that_is_no_json_is_refused(client: TestClient, content: bytes) -> None:
     answer = client.post(

@@ -6,7 +6,6 @@ Knows the schemas of tools, and nothing of what they do.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from difflib import get_close_matches
 from typing import Any, Final
 
 from mcp.server.mcpserver import Context
@@ -16,23 +15,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from florilegium.server.rest.requests import WhereBody
-
-_MEANT: Final[Mapping[str, Sequence[str]]] = {
-    "image": ("picture",),
-    "images": ("picture",),
-    "pictures": ("picture",),
-    "photo": ("picture",),
-    "query": ("text", "question"),
-    "text": ("question",),
-    "question": ("text",),
-    "limit": ("top_k",),
-    "k": ("top_k",),
-    "filter": ("where",),
-    "filters": ("where",),
-    "item": ("id",),
-    "item_id": ("id",),
-}
-"""What models call arguments that have another name here, such as in the HTTP API."""
+from florilegium.server.unknown_names import meant_by
 
 _WANTED: Final = {
     "missing": "has to be given",
@@ -108,9 +91,8 @@ def _is_known(found: ErrorDetails) -> bool:
 def _refusal(name: str, known: Sequence[str], *, within: str = "") -> str:
     name = name[:_LONGEST]
     shown = repr(f"{within}.{name}" if within else name)
-    named = [meant for meant in _MEANT.get(name.lower(), ()) if meant in known]
-    if meant := named or get_close_matches(name.lower(), known, n=1):
-        return f"There is no argument {shown}; did you mean {meant[0]!r}?"
+    if meant := meant_by(name, known):
+        return f"There is no argument {shown}; did you mean {meant!r}?"
     takes = f"It takes {', '.join(map(repr, known))}." if known else "It takes none."
     return f"There is no argument {shown}. {takes}"
 

@@ -105,11 +105,10 @@ def test_what_is_wrong_is_told_without_words_of_pydantic(
 def test_of_many_wrong_arguments_few_are_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
     looked: list[str] = []
 
-    def look(name: str, known: object, n: int) -> list[str]:
+    def look(name: str, known: object) -> None:
         looked.append(name)
-        return []
 
-    monkeypatch.setattr(arguments, "get_close_matches", look)
+    monkeypatch.setattr(arguments, "meant_by", look)
     wrong = dict.fromkeys((f"{i:0>5000}" for i in range(200)), 1)
 
     assert call("search", wrong).endswith("And 197 more.")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from time import perf_counter
+from time import thread_time
 
 import pytest
 
@@ -126,13 +126,13 @@ def test_stripping_leaves_the_words() -> None:
 def test_a_text_of_very_many_blanks_takes_no_time(text: str) -> None:
     # One process serves everybody, and a search by a pattern lets nobody else run meanwhile.
     parser = CitationParser(count=2)
-    begun = perf_counter()
+    begun = thread_time()
 
     assert strip_citations(text) == text
     assert cited_numbers(text) == []
     assert parser.feed(text) + parser.finish() == text
 
-    assert perf_counter() - begun < 1
+    assert thread_time() - begun < 1
 
 
 def test_a_quote_is_found_with_its_place() -> None:

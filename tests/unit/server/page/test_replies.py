@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from time import perf_counter
+from time import thread_time
 
 import pytest
 
@@ -110,8 +110,8 @@ def test_links_lead_to_the_web_alone_and_tell_it_nothing() -> None:
 
 
 def test_a_reply_of_very_many_blanks_is_shown_at_once() -> None:
-    begun = perf_counter()
+    begun = thread_time()
 
     assert html("a" + " " * 40_000 + "b [1]").endswith(">1</button></span></p>")
 
-    assert perf_counter() - begun < 1
+    assert thread_time() - begun < 1

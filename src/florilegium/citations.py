@@ -16,14 +16,16 @@ _BODY = r"[ \t\d,，、;；–-]"
 _NUMBER = r"[ \t]*\d+[ \t]*"
 _OPEN, _CLOSE = r"[\[【［]", r"[\]】］]"
 _WORD = r"(?:(?:[Ss]ources?|来源|资料)[ \t:：]*)?"
+# All the blanks there are, from the first: a try at each of them takes minutes where they are many.
+_BLANKS = r"(?<![ \t])[ \t]*+"
 _MARKER = re.compile(
-    rf"(?P<space>[ \t]*){_OPEN}(?={_WORD}{_BODY}{{1,{_LONGEST_BODY}}}{_CLOSE}){_WORD}"
+    rf"(?P<space>{_BLANKS}){_OPEN}(?={_WORD}{_BODY}{{1,{_LONGEST_BODY}}}{_CLOSE}){_WORD}"
     rf"(?P<body>{_NUMBER}(?:[,，、;；–-]{_NUMBER})*){_CLOSE}"
 )
 # What may still become a marker when more text comes: trailing blanks, or an open bracket.
 _BEGUN_WORD = r"(?:[Ss](?:o(?:u(?:r(?:ce?)?)?)?)?|来|资)?"
 _PARTIAL = re.compile(
-    rf"[ \t]+$|[ \t]*{_OPEN}(?:{_BEGUN_WORD}|{_WORD}{_BODY}{{0,{_LONGEST_BODY}}})$"
+    rf"{_BLANKS}(?<=[ \t])$|{_BLANKS}{_OPEN}(?:{_BEGUN_WORD}|{_WORD}{_BODY}{{0,{_LONGEST_BODY}}})$"
 )
 _ONE_OR_RANGE = re.compile(r"(\d+)[ \t]*(?:[–-][ \t]*(\d+))?")
 _WIDEST_RANGE = 50

@@ -18,6 +18,9 @@ ImageLike: TypeAlias = str | Path | bytes | Image.Image | Picture
 """A path, the bytes of a file, a Pillow image, or a picture that was opened before."""
 
 MOST_PICTURES = 16
+MOST_TERMS: Final = 16
+"""Signed terms of a query: each is searched for as the whole text is, in every list."""
+
 _CONTROLS: Final = dict.fromkeys((*range(0x20), *range(0x7F, 0xA0)))
 
 
@@ -39,9 +42,15 @@ def make_query(
         max_pixels: Pictures with more pixels are refused.
 
     Raises:
-        InvalidQueryError: A picture cannot be read, there are too many, or a value is unknown.
+        InvalidQueryError: A picture cannot be read, there are too many of them or of the terms, or
+            a value is unknown.
     """
     plain, terms = split_terms(read_text(text))
+    if len(terms) > MOST_TERMS:
+        raise InvalidQueryError(
+            f"The query has {len(terms)} signed terms, but at most {MOST_TERMS} are searched for.",
+            hint="Leave out the + of words, which are searched for without it too.",
+        )
     return Query(
         text=plain,
         terms=terms,

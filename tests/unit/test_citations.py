@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from time import thread_time
 
 import pytest
 
@@ -119,6 +120,19 @@ def test_a_bracket_with_a_very_long_list_is_not_held_back_forever() -> None:
 
 def test_stripping_leaves_the_words() -> None:
     assert strip_citations("Red [1]. 蓝【2】。 a[i]") == "Red. 蓝。 a[i]"
+
+
+@pytest.mark.parametrize("text", [" " * 40_000, "a" + "\t" * 40_000 + "b", "[" + " " * 40_000])
+def test_a_text_of_very_many_blanks_takes_no_time(text: str) -> None:
+    # One process serves everybody, and a search by a pattern lets nobody else run meanwhile.
+    parser = CitationParser(count=2)
+    begun = thread_time()
+
+    assert strip_citations(text) == text
+    assert cited_numbers(text) == []
+    assert parser.feed(text) + parser.finish() == text
+
+    assert thread_time() - begun < 1
 
 
 def test_a_quote_is_found_with_its_place() -> None:

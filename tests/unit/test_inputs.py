@@ -12,6 +12,7 @@ from florilegium import Library
 from florilegium.errors import InvalidQueryError
 from florilegium.inputs import (
     MOST_PICTURES,
+    MOST_TERMS,
     make_query,
     read_history,
     read_modality,
@@ -19,7 +20,7 @@ from florilegium.inputs import (
     read_text,
     read_top_k,
 )
-from florilegium.types import Modality, Picture, Term
+from florilegium.types import Modality, Picture, Query, Term
 
 RED = Image.new("RGB", (4, 4), "red")
 LIMIT = 1_000_000
@@ -42,6 +43,16 @@ def test_text_terms_and_pictures_are_told_apart() -> None:
     assert (query.modality, query.top_k) == (Modality.IMAGE, 3)
     assert [one.image.size for one in query.pictures] == [(4, 4), (4, 4)]
     assert [one.content_hash is None for one in query.pictures] == [True, False]
+
+
+def test_too_many_terms_are_refused() -> None:
+    def query(count: int) -> Query:
+        text = " ".join(f"+word{number}" for number in range(count))
+        return make_query(text, image=None, modality=None, top_k=3, max_pixels=LIMIT)
+
+    assert len(query(MOST_TERMS).terms) == MOST_TERMS
+    with pytest.raises(InvalidQueryError, match="17 signed terms, but at most 16"):
+        query(MOST_TERMS + 1)
 
 
 def test_no_picture_is_no_picture() -> None:

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Final
 
+from florilegium.answers import Event, Failed, Failure, Finished, Identification, Retrieved
 from florilegium.errors import (
     FlorilegiumError,
     IndexLockedError,
@@ -34,6 +35,8 @@ _SIGN = r"(?:[^\s/'\"]|(?<=\w)'(?=\w))"
 # A blank within a path comes neither after a mark of a sentence nor after the suffix of a file.
 _BLANK = r"(?<![,;:.!?)])(?<!\.\w{2})(?<!\.\w{3})(?<!\.\w{4})[ ]"
 _BARE: Final = re.compile(rf"(?<![\w:/.…'\"-])/(?:{_SIGN}+(?:{_BLANK}{_SIGN}+){{0,5}}/)+({_SIGN}+)")
+# A model in the settings that is a file or a folder, as `llama_cpp:~/models/rose.gguf`.
+_OWN_MODEL: Final = re.compile(r"(\w+:)[/~].*?([^/]*)/?")
 _LOCKED: Final = "Another program is writing to this library."
 _WAIT: Final = "Wait until it has ended."
 
@@ -72,3 +75,38 @@ def plain_job(job: Job, served: Served) -> Job:
         for key, value in job.error.items()
     }
     return replace(job, error=told)
+
+
+def plain_event(event: Event, served: Served) -> Event:
+    """Return an event of an answer that says no path where it tells of an error."""
+    match event:
+        case Retrieved():
+            return replace(event, identification=_plain_note(event.identification, served))
+        case Failed():
+            logger.warning("%s: %s", served.name, event.failure.message)
+            return replace(event, failure=_plain_failure(event.failure, served))
+        case Finished(answer=answer):
+            plain = replace(
+                answer,
+                identification=_plain_note(answer.identification, served),
+                failure=None if answer.failure is None else _plain_failure(answer.failure, served),
+                notes=tuple(plain_text(note, served) for note in answer.notes),
+            )
+            return replace(event, answer=plain)
+    return event
+
+
+def _plain_failure(failure: Failure, served: Served) -> Failure:
+    own = _OWN_MODEL.fullmatch(failure.model)
+    return replace(
+        failure,
+        model=f"{own[1]}{own[2]}" if own else failure.model,
+        message=plain_text(failure.message, served),
+        hint=None if failure.hint is None else plain_text(failure.hint, served),
+    )
+
+
+def _plain_note(found: Identification | None, served: Served) -> Identification | None:
+    if found is None or found.note is None:
+        return found
+    return replace(found, note=plain_text(found.note, served))

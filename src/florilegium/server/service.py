@@ -32,7 +32,7 @@ from florilegium.server.channel import Channel
 from florilegium.server.ingest_jobs import IngestJobs, Job, Order
 from florilegium.server.item_pictures import ItemPictures
 from florilegium.server.observing import UNOBSERVED, Observer, Watch
-from florilegium.server.plain_errors import plain_job, without_paths
+from florilegium.server.plain_errors import plain_event, plain_job, without_paths
 from florilegium.server.query_pictures import check_pixels, open_small
 from florilegium.server.question_limits import check_filter, check_length, check_whole
 from florilegium.server.request_notes import note_request
@@ -339,7 +339,7 @@ class Service:
             with without_paths(served):
                 async for event in channel.pieces(seconds=since + seconds - monotonic()):
                     watch.see(event)
-                    yield event
+                    yield plain_event(event, served)
         except TimeoutError as error:
             slow = TooSlowError(
                 f"The answer took longer than {seconds:g} s, the time that answers have here.",

@@ -99,8 +99,8 @@ class Workers:
         try:
             return await asyncio.wait_for(asyncio.wrap_future(future), left)
         except TimeoutError as error:
-            if future.done() and not future.cancelled():  # an error of the work itself
-                raise
+            if future.done() and not future.cancelled() and future.exception():
+                raise  # an error of the work itself, and not one that was done at that moment
             raise self._too_slow(seconds) from error
 
     def close(self, *, seconds: float = _CLOSE_SECONDS) -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 
 from florilegium import Library
+from florilegium.answers import Answer, Failed, Failure, Finished, Identification, Retrieved, Token
 from florilegium.errors import InvalidQueryError, StoreError
 from florilegium.serialize import Json
 from florilegium.server.ingest_jobs import Job
-from florilegium.server.plain_errors import plain_job, plain_text, without_paths
+from florilegium.server.plain_errors import plain_event, plain_job, plain_text, without_paths
 from florilegium.server.served import Served
 
 BOTH_MARKS = "/home/a/it is 'the' \"x\"/m.onnx"
@@ -80,3 +81,46 @@ def test_a_run_that_failed_tells_neither_paths_nor_processes(served: Served) -> 
     assert "12" not in str(waiting)
     assert "host" not in str(waiting)
     assert plain_job(Job(id="1", library="flowers"), served).error is None
+
+
+@pytest.mark.parametrize(
+    ("model", "plain"),
+    [
+        ("llama_cpp:/srv/models/rose.gguf", "llama_cpp:rose.gguf"),
+        ("llama_cpp:~/models/rose.gguf", "llama_cpp:rose.gguf"),
+        ("transformers:/srv/rose/", "transformers:rose"),
+        ("openai:Qwen/Qwen3-VL", "openai:Qwen/Qwen3-VL"),
+        ("extractive", "extractive"),
+    ],
+)
+def test_a_chat_model_that_failed_is_told_without_its_path(
+    served: Served, model: str, plain: str
+) -> None:
+    failure = Failure(model=model, code="chat_failed", message="'/srv/models/rose.gguf' broke.")
+
+    told = plain_event(Failed(failure=failure), served)
+
+    assert told == Failed(
+        failure=Failure(model=plain, code="chat_failed", message="'…/rose.gguf' broke.")
+    )
+
+
+def test_the_notes_of_an_answer_hold_no_path(served: Served) -> None:
+    note = "The chat model failed: '/srv/models/rose.gguf' broke."
+    named = Identification(candidates=(), chosen=None, by="vote", note=note)
+    found = Retrieved(hits=(), searched="", with_image=True, identification=named)
+    answer = Answer(
+        text="No.",
+        citations=(),
+        refused=True,
+        confidence=0.0,
+        history=(),
+        notes=(note,),
+        identification=named,
+    )
+
+    events = [plain_event(one, served) for one in (found, Finished(answer=answer))]
+
+    assert "…/rose.gguf" in str(events)
+    assert "/srv" not in str(events)
+    assert plain_event(Token(text="See /srv/a/b."), served) == Token(text="See /srv/a/b.")

@@ -16,9 +16,10 @@ from PIL import Image
 
 from benchmarks.steady_model import SteadyModel, served
 from florilegium import Library
-from florilegium.answers import Event, Finished, Retrieved, Token, Turn
+from florilegium.answers import Event, Failed, Finished, Retrieved, Token, Turn
 from florilegium.config_sections import ServerConfig
 from florilegium.errors import (
+    ChatError,
     ConfigError,
     ForbiddenError,
     InvalidQueryError,
@@ -345,6 +346,18 @@ def test_a_query_picture_is_kept_small(service: Service) -> None:
 def test_what_is_no_picture_is_refused(service: Service) -> None:
     with pytest.raises(InvalidQueryError, match="not a picture"):
         asyncio.run(service.read_picture(b"<svg onload=alert(1)>"))
+
+
+def test_an_answer_that_breaks_off_tells_no_path(tiny_library: Library) -> None:
+    speak_by(tiny_library, FakeChatModel([ChatError("'/srv/models/rose.gguf' broke.")]))
+    service = Service({"tiny": tiny_library}, config=ServerConfig())
+
+    events = asyncio.run(events_of(service, a_question()))
+    service.close()
+
+    assert any(isinstance(event, Failed) for event in events)
+    assert "…/rose.gguf" in str(events)
+    assert "/srv" not in str(events)
 
 
 def test_an_answer_that_breaks_off_is_counted_as_failed_though_its_sender_keeps_it(

@@ -150,6 +150,20 @@ def test_a_timeout_of_the_work_itself_is_no_timeout_of_ours(workers: Workers) ->
         asyncio.run(workers.run(fail, seconds=LONG))
 
 
+def test_work_that_ends_while_it_is_given_up_came_too_late(
+    workers: Workers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Ending(Future[str]):
+        def cancel(self) -> bool:
+            self.set_result("late")
+            return False
+
+    monkeypatch.setattr(workers, "submit", lambda _: Ending())
+
+    with pytest.raises(TooSlowError):
+        asyncio.run(workers.run(lambda: "late", seconds=0.01))
+
+
 def test_closed_workers_turn_everybody_away(workers: Workers) -> None:
     workers.close()
 

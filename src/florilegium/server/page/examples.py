@@ -59,8 +59,9 @@ def spread(items: Sequence[Item], count: int) -> list[Item]:
 
 def _items(library: Library, modality: Modality, count: int) -> list[Item]:
     titled: dict[str, Item] = {}
-    for item, _ in islice(library.index.catalog.all_items(modality), _LOOKED_AT):
-        title = item.title.strip()
-        if title and len(title) <= _LONGEST_TITLE:
-            titled.setdefault(title, item)
+    with library.reading() as index:
+        for item, _ in islice(index.catalog.all_items(modality), _LOOKED_AT):
+            title = item.title.strip()
+            if title and len(title) <= _LONGEST_TITLE:
+                titled.setdefault(title, item)
     return spread(list(titled.values()), count)

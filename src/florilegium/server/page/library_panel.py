@@ -42,15 +42,19 @@ class LibraryPanel:
     async def refresh(self) -> None:
         """Show the library as it is now."""
         visit = self._visit
+        found: Statistics | FlorilegiumError
+        try:
+            found = await visit.service.statistics(visit.user, visit.library)
+        except FlorilegiumError as error:
+            found = error
+        # Not before the wait: two at once would both fill them.
         for place in (self._figures, self._failures, self._spaces):
             place.clear()
-        try:
-            statistics = await visit.service.statistics(visit.user, visit.library)
-        except FlorilegiumError as error:
-            with self._figures:
-                notice("stopped", visit.say("library.nothing_yet"), *error_lines(visit.say, error))
+        if isinstance(found, Statistics):
+            self._show(found)
         else:
-            self._show(statistics)
+            with self._figures:
+                notice("stopped", visit.say("library.nothing_yet"), *error_lines(visit.say, found))
         jobs = visit.service.jobs(visit.user, visit.library)
         if jobs:
             self._seen = jobs[0]

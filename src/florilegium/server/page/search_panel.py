@@ -46,6 +46,7 @@ class SearchPanel:
         self._on_search = on_search
         self._address: dict[str, str] = {}
         self._sources = sources
+        self._searching = 0
         words(visit.say("search.intro"), "fl-intro", tag="p")
         with block("fl-search-form", role="search"):
             self._form()
@@ -75,6 +76,8 @@ class SearchPanel:
             return
         library = visit.service.served(visit.library, visit.user).library
         items = await example_items(library, modality=Modality.IMAGE, count=_EXAMPLES)
+        if self._searching:
+            return  # something was searched for meanwhile
         with self._results, block("fl-examples"):
             for item in items:
                 name = visit.say("search.example", title=item.title.strip())
@@ -91,6 +94,8 @@ class SearchPanel:
         said = {"q": text, "find": str(self._modality.value or "")}
         self._address = {name: value for name, value in said.items() if value}
         self._on_search()
+        self._searching += 1
+        searching = self._searching
         self._results.clear()
         with self._results:
             words(visit.say("search.looking"), "fl-quiet")
@@ -105,10 +110,13 @@ class SearchPanel:
                 where=self._filters.filter(),
             )
         except FlorilegiumError as error:
-            self._results.clear()
-            with self._results:
-                notice("failed", *error_lines(visit.say, error))
+            if searching == self._searching:
+                self._results.clear()
+                with self._results:
+                    notice("failed", *error_lines(visit.say, error))
             return
+        if searching != self._searching:
+            return  # the form has changed meanwhile
         self._results.clear()
         with self._results:
             self._show(found, text)

@@ -28,6 +28,7 @@ class SourcePanel:
 
     def __init__(self, visit: Visit) -> None:
         self._visit = visit
+        self._opening = 0
         with ui.dialog().props("position=right full-height").classes("fl-panel") as self._dialog:
             self._card = block("fl-panel-card", role="document")
         self._dialog.on_value_change(self._changed)
@@ -43,6 +44,8 @@ class SourcePanel:
             kept: What a chat kept of it, `path` and `quote`, which is shown where it is gone.
         """
         visit = self._visit
+        self._opening += 1
+        opening = self._opening
         self._card.clear()
         self._dialog.open()
         try:
@@ -51,9 +54,12 @@ class SourcePanel:
             if item.modality is Modality.TEXT:
                 text = await visit.service.text(visit.user, visit.library, id_)
         except FlorilegiumError as error:
-            with self._card:
-                self._missing(error, kept or {})
+            if opening == self._opening:
+                with self._card:
+                    self._missing(error, kept or {})
             return
+        if opening != self._opening:
+            return  # another one was chosen meanwhile
         with self._card:
             self._head(item.title or item.source.path)
             words(item.source.path, "fl-path fl-panel-path")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from time import thread_time
+
 import pytest
 
 from florilegium.server.page.replies import reply_to_html
@@ -105,3 +107,11 @@ def test_links_lead_to_the_web_alone_and_tell_it_nothing() -> None:
         'rel="noopener noreferrer nofollow">x</a></p>'
     )
     assert html("[x](/api/libraries)") == "<p><a>x</a></p>"
+
+
+def test_a_reply_of_very_many_blanks_is_shown_at_once() -> None:
+    begun = thread_time()
+
+    assert html("a" + " " * 40_000 + "b [1]").endswith(">1</button></span></p>")
+
+    assert thread_time() - begun < 1

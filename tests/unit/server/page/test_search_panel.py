@@ -5,7 +5,9 @@ How it is used is tested with a browser, in tests/e2e/test_page_search_panel.py.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from nicegui import Client
@@ -13,6 +15,7 @@ from nicegui import Client
 from florilegium.server.page.search_panel import SearchPanel
 from florilegium.server.page.source_panel import SourcePanel
 from florilegium.server.page.visit import Visit
+from tests.unit.server.page.running import on_client, texts_on
 
 
 @pytest.mark.parametrize(("score", "told"), [(0.0, []), (0.294, ["similarity 0.29"])])
@@ -39,3 +42,31 @@ def test_an_address_fills_the_form_with_what_it_can_mean(canvas: Client, visit: 
     panel.put("red", "image")
     assert panel._modality.value == "image"
     assert panel.address == {}
+
+
+def test_an_earlier_search_that_takes_longer_does_not_replace_a_later_one(
+    visit: Visit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    find, later_is_shown = visit.service.search, asyncio.Event()
+
+    async def slow_for_squares(*args: Any, **options: Any) -> Any:
+        found = await find(*args, **options)
+        if "square" in args:
+            await later_is_shown.wait()
+        return found
+
+    monkeypatch.setattr(visit.service, "search", slow_for_squares)
+
+    async def search_twice(client: Client) -> None:
+        panel = SearchPanel(visit, SourcePanel(visit), on_search=lambda: None)
+        panel._field.set_value("square")
+        earlier = asyncio.ensure_future(panel.search())
+        await asyncio.sleep(0)
+        panel._field.set_value("circle")
+        await panel.search()
+        shown = texts_on(client)
+        later_is_shown.set()
+        await earlier
+        assert texts_on(client) == shown
+
+    on_client(search_twice)

@@ -5,7 +5,9 @@ How one that is there looks is tested with a browser, in tests/e2e/test_page_sou
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
+from itertools import islice
 
 from nicegui import Client
 
@@ -50,3 +52,20 @@ def test_a_picture_whose_file_is_gone_says_so(visit: Visit, tiny_library: Librar
 
     assert "This cannot be shown" in texts
     assert any(item.source.path in text and "not there" in text for text in texts), texts
+
+
+def test_of_two_that_are_opened_at_once_the_last_is_shown(
+    visit: Visit, tiny_library: Library
+) -> None:
+    texts = tiny_library.index.catalog.all_items(Modality.TEXT)
+    first, last = (item for item, _ in islice(texts, 2))
+
+    async def open_both(panel: SourcePanel) -> None:
+        gone = panel.open("no such item", None, {"path": "gone.md"})
+        await asyncio.gather(panel.open(first.id), gone, panel.open(last.id))
+
+    shown = texts_of(visit, open_both)
+
+    assert last.source.path in shown
+    assert first.source.path not in shown
+    assert "gone.md" not in shown

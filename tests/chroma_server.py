@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import subprocess
 import sys
 import time
@@ -12,15 +11,19 @@ from pathlib import Path
 
 import httpx
 
+from tests.ports import held_port
+
 _PATIENCE = 60.0
 
 
 @contextmanager
 def running_chroma(folder: Path) -> Iterator[str]:
     """Run a server that keeps its files in `folder`; give its address."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    with held_port() as port:
+        yield from _running_at(port, folder)
+
+
+def _running_at(port: int, folder: Path) -> Iterator[str]:
     code = "import sys; from chromadb.cli.cli import app; sys.argv[0] = 'chroma'; app()"
     command = [sys.executable, "-c", code, "run", "--path", str(folder)]
     folder.mkdir(parents=True, exist_ok=True)

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import gc
 import os
+import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+_PATIENCE = 30.0  # seconds
 _SELF = Path("/proc/self")
 # Of Chroma: the threads of its runtime, and one for each of its connections to SQLite.
 _POOLS = ("tokio-rt-worker", "sqlx-sqlite-wor")
@@ -15,13 +18,22 @@ _POOLS = ("tokio-rt-worker", "sqlx-sqlite-wor")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Held:
-    """Two of these are equal if nothing was left open in between."""
+    """What is held at one time."""
 
     files: Counter[str]
     threads: Counter[str]
     children: tuple[int, ...]
     pool: int = field(compare=False, repr=False)
     """Threads that Chroma starts and ends by itself, as it needs them."""
+
+    def beyond(self, before: Held) -> list[str]:
+        """Return what is held and was not before.
+
+        What an earlier test has left may go at any time.
+        """
+        files, threads = self.files - before.files, self.threads - before.threads
+        children = set(self.children) - set(before.children)
+        return [*files.elements(), *threads.elements(), *map(str, children)]
 
 
 def held() -> Held:
@@ -30,6 +42,17 @@ def held() -> Held:
     threads = _threads()
     pool = sum(threads.pop(name, 0) for name in _POOLS)
     return Held(files=_open_files(), threads=threads, children=children(), pool=pool)
+
+
+def settled(before: Held, is_usual: Callable[[str], bool] = lambda _: False) -> Held:
+    """Return what is held as soon as no more is held than before, or what is usual; or late.
+
+    Threads that were told to end do so in their own time, and Chroma's close files in theirs.
+    """
+    until = time.monotonic() + _PATIENCE
+    while not all(map(is_usual, (now := held()).beyond(before))) and time.monotonic() < until:
+        time.sleep(0.05)
+    return now
 
 
 def resident_bytes(process: int | str = "self") -> int:

@@ -22,7 +22,7 @@ from PIL import Image
 from florilegium.chat_models.openai.probe import NUMBERS, SIDE, draw_number
 
 Json = dict[str, Any]
-PATIENCE = 10.0  # seconds until a test that hangs is a test that fails
+PATIENCE = 60.0  # seconds until a test that hangs is a test that fails
 PAUSE = 0.02
 _PATHS = ("/v1/chat/completions", "/v1/rerank", "/rerank")
 EVENTS = {"Content-Type": "text/event-stream", "Transfer-Encoding": "chunked"}

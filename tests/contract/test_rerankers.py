@@ -15,7 +15,7 @@ from florilegium.rerankers.cross_encoder.reranker import CrossEncoder
 from florilegium.rerankers.served.reranker import open_reranker
 from florilegium.testing.reranker import FakeReranker
 from florilegium.testing.reranker_contract import RerankerContract
-from tests.misbehaving_server import Exchange, MisbehavingServer, refuses
+from tests.misbehaving_server import PATIENCE, Exchange, MisbehavingServer, refuses
 from tests.tiny_reranker import write_tiny_reranker
 
 
@@ -79,7 +79,7 @@ def ranks_texts(exchange: Exchange) -> None:
 @contextmanager
 def _served(*script: object) -> Iterator[Reranker]:
     with MisbehavingServer(*script) as server:  # type: ignore[arg-type]  # behaviours
-        config = RerankConfig(base_url=server.base_url, timeout=5.0, batch_size=2)
+        config = RerankConfig(base_url=server.base_url, timeout=PATIENCE, batch_size=2)
         reranker = open_reranker("rose", config=config)
         yield reranker
         reranker.close()

@@ -56,7 +56,7 @@ def paths(page: Page) -> list[str]:
 
 
 def wait_for_notes(page: Page, served: Served, count: int) -> None:
-    for _ in range(200):  # shorter than a slow answer, longer than a closed page is waited for
+    for _ in range(600):  # shorter than a slow answer, longer than a closed page is waited for
         if served.notes.count("ended") >= count:
             return
         page.wait_for_timeout(100)

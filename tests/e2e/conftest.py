@@ -12,14 +12,23 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Dialog, Page, Route, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    Dialog,
+    Page,
+    Route,
+    expect,
+    sync_playwright,
+)
 
 from tests.conftest import CHROMIUM, FAKES, ROOT, write_tiny_folder
+from tests.ports import held_port
 
 WITHOUT_CHROMIUM = "there is no Chromium here, so the page cannot be looked at"
 _FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 _PATIENCE = 60.0  # seconds until the server must answer
-_WAIT = 15_000  # milliseconds that a test waits for what should appear
+_WAIT = 30_000  # milliseconds that a test waits for what should appear
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +64,7 @@ def browser() -> Iterator[Browser]:
     if CHROMIUM is None:
         pytest.skip(WITHOUT_CHROMIUM)
     with sync_playwright() as playwright:
+        expect.set_options(timeout=_WAIT)
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=_FLAGS)
         yield browser
         browser.close()
@@ -83,8 +93,11 @@ def serving_page(
     folder.mkdir()
     with Library.create(library, overrides=FAKES | {"store.name": "chroma"}) as made:
         made.ingest()
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    with held_port() as port:
+        yield from _serving_at(port, library, folder, users)
+
+
+def _serving_at(port: int, library: Path, folder: Path, users: Path | None) -> Iterator[Served]:
     command = [sys.executable, "-m", "tests.e2e.page_server", str(library), str(folder), str(port)]
     if users is not None:
         command.append(f"--users={users}")
@@ -99,7 +112,7 @@ def serving_page(
     def restart(meanwhile: Callable[[], object]) -> None:
         nonlocal process
         process.terminate()
-        process.wait(30)
+        process.wait(_PATIENCE)
         meanwhile()
         process = start()
         _wait_for(port, process, log)
@@ -115,7 +128,7 @@ def serving_page(
         )
     finally:
         process.terminate()
-        process.wait(30)
+        process.wait(_PATIENCE)
     said = log.read_text(encoding="utf-8")
     assert "Traceback" not in said, said
 

@@ -38,9 +38,9 @@ HOSTILE = (
     "Hostile: [x](javascript:alert(1)) <img src=x onerror=alert(1)> ![p](http://evil.example/p.png)"
     " <script>alert(1)</script> {{constructor.constructor('alert(1)')()}} [1]"
 )
-_WORDS = 200  # of a slow answer: some thirty seconds
+_WORDS = 2000  # of a slow answer: some five minutes
 _PAUSE = 0.15
-_STOP = 1.5  # seconds that answers get at the end
+_STOP = 4.0  # seconds that answers get at the end
 
 
 class ObedientChatModel:

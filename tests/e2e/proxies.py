@@ -12,7 +12,7 @@ import ssl
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,7 @@ from tests.conftest import CADDY, FAKES, NGINX, ROOT, write_tiny_folder
 from tests.docs.pages import read_blocks
 from tests.e2e.serving import wait_until
 from tests.misbehaving_server import MisbehavingServer, says
+from tests.ports import held_port
 
 PAGE = ROOT / "docs" / "how-to" / "serve-on-a-network.md"
 BLOCKS = [one.code for one in read_blocks(PAGE.read_text(encoding="utf-8"), PAGE.name)]
@@ -75,11 +76,6 @@ def said(text: str) -> str:
     """Return a text that stands on the page."""
     assert text in PAGE.read_text(encoding="utf-8")
     return text
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        return int(free.getsockname()[1])
 
 
 @contextmanager
@@ -144,7 +140,9 @@ def nginx(server: Server, place: Path, *, below: str = "") -> Iterator[Proxy]:
     """Run nginx before a server, below a path of its site if one is given."""
     if NGINX is None:
         pytest.skip("there is no nginx here: `make proxies` installs it")
-    port, certificate, key = free_port(), place / "flowers.pem", place / "flowers.key"
+    held = ExitStack()
+    port = held.enter_context(held_port())
+    certificate, key = place / "flowers.pem", place / "flowers.key"
     subprocess.run(
         ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1",
          "-nodes", "-days", "2", "-subj", f"/CN={NAME}", "-addext", f"subjectAltName=DNS:{NAME}",
@@ -171,7 +169,7 @@ def nginx(server: Server, place: Path, *, below: str = "") -> Iterator[Proxy]:
         encoding="utf-8",
     )
     command = [NGINX, "-p", str(place), "-c", str(place / "nginx.conf"), "-e", "stderr"]
-    with running(command, place / "log.txt", (place / "pid").exists):
+    with held, running(command, place / "log.txt", (place / "pid").exists):
         yield Proxy(port=port, certificate=certificate, client="127.0.0.2")
 
 
@@ -180,7 +178,8 @@ def caddy(server: Server, place: Path, *, below: str = "") -> Iterator[Proxy]:
     """Run Caddy before a server, below a path of its site if one is given."""
     if CADDY is None:
         pytest.skip("there is no Caddy here: `make proxies` installs it")
-    port = free_port()
+    held = ExitStack()
+    port = held.enter_context(held_port())
     certificate = place / "data" / "pki" / "authorities" / "local" / "root.crt"
     # Nobody gives out a certificate for this name, so Caddy makes one.
     options = (
@@ -197,7 +196,7 @@ def caddy(server: Server, place: Path, *, below: str = "") -> Iterator[Proxy]:
         return certificate.exists() and serves(port, certificate)
 
     command = [CADDY, "run", "--config", str(file), "--adapter", "caddyfile"]
-    with running(command, place / "log.txt", is_up):
+    with held, running(command, place / "log.txt", is_up):
         yield Proxy(port=port, certificate=certificate, client="127.0.0.3")
 
 

@@ -59,7 +59,7 @@ def serving(app: FastAPI) -> Iterator[str]:
             assert not thread.is_alive(), "the server does not stop"
 
 
-def wait_until(is_so: Callable[[], bool], *, seconds: float = 10.0) -> None:
+def wait_until(is_so: Callable[[], bool], *, seconds: float = 60.0) -> None:
     """Wait until something is so. Raises AssertionError when it does not come to be."""
     end = time.monotonic() + seconds
     while not is_so():

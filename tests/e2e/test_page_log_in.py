@@ -52,7 +52,7 @@ def test_who_logs_in_comes_to_the_page_and_who_logs_out_is_kept_from_it(
 
     # The page that is still open in another tab gets no further answer.
     ask(page, "Has the green circle corners?")
-    page.wait_for_url("**/login*", timeout=10_000)
+    page.wait_for_url("**/login*")
     page.fill("input[name=name]", "anna")
     page.fill("input[name=password]", PASSWORD)
     page.click("button[type=submit]")

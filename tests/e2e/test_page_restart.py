@@ -12,7 +12,7 @@ from tests.e2e.conftest import serving_page
 
 pytestmark = pytest.mark.slow
 
-_BACK = 40_000  # milliseconds: the browser tries again every few seconds
+_BACK = 120_000  # milliseconds: the browser tries again every few seconds
 
 
 def test_what_was_typed_is_back_when_the_server_is(browser: Browser, tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ def test_the_page_speaks_the_browsers_language_and_remembers_another(open_page: 
     expect(page.locator(".fl-tabs")).to_contain_text("Chat")
     answered(page)
 
-    assert page.locator("html").get_attribute("lang") == "en"
+    expect(page.locator("html")).to_have_attribute("lang", "en")
     other = open_page(context=page.context)
     expect(other.locator(".fl-tabs")).to_contain_text("Chat")
 
@@ -39,8 +39,8 @@ def test_dark_mode_follows_the_system_and_can_be_chosen(open_page: OpenPage) -> 
     dark = open_page(dark=True)
     light = open_page()
 
-    assert dark.evaluate(background) == "rgb(22, 26, 23)"
-    assert light.evaluate(background) == "rgb(250, 248, 243)"
+    dark.wait_for_function(f"{background} === 'rgb(22, 26, 23)'")
+    light.wait_for_function(f"{background} === 'rgb(250, 248, 243)'")
     light.click("[aria-label='Appearance']")
     light.click(".q-menu .q-item:has-text('Dark')")
     light.wait_for_function(f"{background} === 'rgb(22, 26, 23)'")

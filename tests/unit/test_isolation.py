@@ -30,11 +30,11 @@ from tests.unit.worker_samples import children, open_files, read_pid, runs, wait
 @pytest.fixture(autouse=True)
 def nothing_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     install_traps(tmp_path / "traps", monkeypatch)
-    processes, files, threads = children(), open_files(), threading.active_count()
+    processes, files, threads = children(), open_files(), set(threading.enumerate())
     yield
-    assert children() == processes
-    assert open_files() == files
-    assert threading.active_count() == threads
+    assert children() <= processes
+    assert not open_files() - files
+    assert set(threading.enumerate()) <= threads
 
 
 @pytest.fixture
@@ -214,7 +214,7 @@ def test_closing_ends_a_job_at_once(
     thread.start()
     worker = read_pid(tmp_path / "pid")
     jobs.close()
-    thread.join(10)
+    thread.join(60)
 
     assert not thread.is_alive()
     assert not runs(worker)

@@ -5,9 +5,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -45,17 +44,18 @@ def other_process(folder: Path) -> Iterator[subprocess.Popen[str]]:
         process.communicate()
 
 
-def let_go(process: subprocess.Popen[str], *, after: float) -> threading.Timer:
-    """Let the other process end in a moment."""
+def note_and_let_go(
+    process: subprocess.Popen[str], waited_for: list[Holder | None]
+) -> Callable[[Holder | None], None]:
+    """Return what notes who is waited for, and lets the other process end."""
 
-    def write() -> None:
+    def let_go(holder: Holder | None) -> None:
+        waited_for.append(holder)
         assert process.stdin is not None
         process.stdin.write("\n")
         process.stdin.flush()
 
-    timer = threading.Timer(after, write)
-    timer.start()
-    return timer
+    return let_go
 
 
 def test_the_holder_is_named(tmp_path: Path) -> None:
@@ -82,10 +82,9 @@ def test_a_holder_that_was_killed_holds_nothing(tmp_path: Path) -> None:
 def test_a_second_writer_may_wait(tmp_path: Path) -> None:
     waited_for: list[Holder | None] = []
     with other_process(tmp_path) as process:
-        release = let_go(process, after=0.3)
-        with writers_lock(tmp_path, doing="mine", wait=30, on_wait=waited_for.append):
-            assert process.wait(timeout=5) == 0
-        release.join()
+        let_go = note_and_let_go(process, waited_for)
+        with writers_lock(tmp_path, doing="mine", wait=60, on_wait=let_go):
+            assert process.wait(timeout=60) == 0
 
     assert [one and one.process for one in waited_for] == [process.pid]
 
@@ -143,9 +142,7 @@ def test_two_ingests_at_once(tiny_library: Library) -> None:
     with other_process(folder) as process:
         with pytest.raises(IndexLockedError, match=f"process {process.pid}"):
             tiny_library.ingest()
-        release = let_go(process, after=0.3)
-        report = tiny_library.ingest(wait=30, on_wait=waited_for.append)
-        release.join()
+        report = tiny_library.ingest(wait=60, on_wait=note_and_let_go(process, waited_for))
 
     assert report.unchanged == 7
     assert len(waited_for) == 1

@@ -69,7 +69,7 @@ def test_a_file_that_is_too_large_to_hash_is_not_read(tmp_path: Path) -> None:
         hash_source(tmp_path / "a.jpg", name="a.jpg", max_bytes=64_000_000, hint="Split it.")
 
     assert refused.value.hint == "Split it."
-    assert time.monotonic() - started < 1  # reading it takes minutes
+    assert time.monotonic() - started < 20  # reading it takes minutes
 
 
 def test_a_file_that_grows_while_it_is_hashed_is_refused(

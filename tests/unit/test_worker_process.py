@@ -38,8 +38,8 @@ def worker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[WorkerPr
     worker = WorkerProcess()
     yield worker
     worker.end()
-    assert children() == processes
-    assert open_files() == files
+    assert children() <= processes
+    assert not open_files() - files
 
 
 def pid_of(worker: WorkerProcess) -> int:
@@ -96,7 +96,7 @@ def test_a_job_that_takes_too_long_is_lost(worker: WorkerProcess, tmp_path: Path
         worker.ask(load(tmp_path, "hang"), seconds=1.5)
 
     assert lost.value.reason is Reason.SLOW
-    assert time.monotonic() - started < 10
+    assert time.monotonic() - started < 60
 
 
 def test_the_kernel_ends_a_job_that_nobody_ends(worker: WorkerProcess, tmp_path: Path) -> None:
@@ -124,7 +124,7 @@ def test_an_idle_worker_ends_when_its_pipe_is_closed(worker: WorkerProcess) -> N
     worker._requests.close()
 
     wait_until(lambda: not runs(pid))
-    assert worker._process.wait(10) == 0
+    assert worker._process.wait(60) == 0
 
 
 def test_ending_twice_is_no_error(worker: WorkerProcess) -> None:

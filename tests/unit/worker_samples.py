@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -20,9 +21,16 @@ def children(parent: int | None = None) -> set[int]:
     return found
 
 
-def open_files() -> int:
-    """Return how many files this process has open."""
-    return len(list(Path("/proc/self/fd").iterdir()))
+def open_files() -> Counter[str]:
+    """Return the files, pipes and sockets that this process has open.
+
+    What another test has left may be closed at any time, so that to be compared is what came.
+    """
+    found: Counter[str] = Counter()
+    for number in Path("/proc/self/fd").iterdir():
+        with suppress(FileNotFoundError):  # the folder itself, open while it was listed
+            found[str(number.readlink())] += 1
+    return found
 
 
 def runs(pid: int) -> bool:

@@ -185,7 +185,7 @@ def test_a_reader_who_is_cancelled_as_a_piece_comes_stops_all_the_same() -> None
         for _ in range(ticks):
             await asyncio.sleep(0)
         reader.cancel()
-        await asyncio.wait([reader], timeout=1.0)
+        await asyncio.wait([reader], timeout=LONG / 10)
         stopped = reader.cancelled()
         reader.cancel()
         return stopped

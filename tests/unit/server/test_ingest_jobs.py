@@ -6,7 +6,7 @@ import json
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,6 +21,22 @@ from tests.conftest import FAKES
 
 LONG = 60.0
 
+WAIT = """
+import os, time
+while not os.path.exists({gate!r}):
+    time.sleep(0.01)
+"""
+STICK = """
+import itertools, time
+from florilegium.testing.encoder import FakeEncoder
+counting, encode = itertools.count(), FakeEncoder.encode_texts
+def stick(*inputs, **more):
+    if next(counting) == 150:
+        time.sleep(600)
+    return encode(*inputs, **more)
+FakeEncoder.encode_texts = stick
+"""
+
 
 @pytest.fixture
 def jobs() -> Iterator[IngestJobs]:
@@ -33,6 +49,25 @@ def jobs() -> Iterator[IngestJobs]:
 def order(tiny_folder: Path) -> Order:
     Library.create(tiny_folder, overrides=FAKES).close()
     return Order(folder=tiny_folder, overrides=FAKES)
+
+
+@pytest.fixture
+def begin_by(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Return what lets runs begin by some code."""
+
+    def begin_by(code: str) -> None:
+        (tmp_path / "sitecustomize.py").write_text(code, encoding="utf-8")
+        monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+
+    return begin_by
+
+
+@pytest.fixture
+def gate(tmp_path: Path, begin_by: Callable[[str], None]) -> Path:
+    """Return a file that has to be there before a run begins."""
+    gate = tmp_path / "gate"
+    begin_by(WAIT.format(gate=str(gate)))
+    return gate
 
 
 def ended(jobs: IngestJobs, job: Job) -> Job:
@@ -69,13 +104,14 @@ def test_a_run_knows_its_job_and_whose_request_began_it(
 
 
 def test_a_second_run_of_a_library_is_refused_while_one_is_at_work(
-    jobs: IngestJobs, order: Order, tiny_folder: Path
+    jobs: IngestJobs, order: Order, gate: Path
 ) -> None:
     job = jobs.start("tiny", order)
 
     with pytest.raises(IndexLockedError, match="'tiny' already"):
         jobs.start("tiny", order)
 
+    gate.touch()
     assert ended(jobs, job).state == "done"
     assert ended(jobs, jobs.start("tiny", order)).state == "done"
 
@@ -92,8 +128,9 @@ def test_a_run_that_another_process_locks_out_fails_with_that_error(
 
 
 def test_a_cancelled_run_keeps_what_it_did(
-    jobs: IngestJobs, order: Order, tiny_folder: Path
+    jobs: IngestJobs, order: Order, tiny_folder: Path, begin_by: Callable[[str], None]
 ) -> None:
+    begin_by(STICK)
     for number in range(400):
         (tiny_folder / f"note {number}.txt").write_text(f"Note {number}.\n", encoding="utf-8")
     few = {**FAKES, "ingest.batch_files": 1}
@@ -112,9 +149,8 @@ def test_a_cancelled_run_keeps_what_it_did(
         assert 5 <= library.statistics().sources < 407
 
 
-def test_a_killed_run_is_told_as_failed(jobs: IngestJobs, order: Order, tiny_folder: Path) -> None:
-    for number in range(400):
-        (tiny_folder / f"note {number}.txt").write_text(f"Note {number}.\n", encoding="utf-8")
+@pytest.mark.usefixtures("gate")
+def test_a_killed_run_is_told_as_failed(jobs: IngestJobs, order: Order) -> None:
     job = jobs.start("tiny", order)
 
     jobs._processes[job.id].kill()
@@ -135,7 +171,9 @@ def test_closing_ends_what_runs(order: Order) -> None:
     assert jobs._processes == {}
 
 
-def test_a_run_is_told_to_end_once(order: Order, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_is_told_to_end_once(
+    order: Order, gate: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     sent: list[int] = []
     jobs = IngestJobs()
     job = jobs.start("tiny", order)
@@ -149,16 +187,16 @@ def test_a_run_is_told_to_end_once(order: Order, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(process, "send_signal", note)
 
     jobs.tell_to_end()
+    gate.touch()
     jobs.close()
 
     assert sent == [signal.SIGINT]
 
 
 def test_what_a_library_prints_is_no_message(
-    jobs: IngestJobs, order: Order, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    jobs: IngestJobs, order: Order, begin_by: Callable[[str], None]
 ) -> None:
-    (tmp_path / "sitecustomize.py").write_text("print('a plugin says hello')\n", encoding="utf-8")
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    begin_by("print('a plugin says hello')")
 
     assert ended(jobs, jobs.start("tiny", order)).state == "done"
 

@@ -15,6 +15,7 @@ from florilegium.chat_models.llama_cpp.engine import Engine, Setup, load_engine
 from florilegium.errors import ChatRejectedError, ContextExceededError, WeightsNotFoundError
 from tests.smollm2 import find_smollm2
 from tests.tiny_gguf import write_gguf
+from tests.unit.worker_samples import wait_until
 
 
 def request(text: str = "Tell a long story about a rose.", **more: object) -> dict[str, Any]:
@@ -37,6 +38,11 @@ def words(chunks: Iterable[dict[str, Any]]) -> list[str]:
     return [text for text in texts if text]
 
 
+def busy_seconds() -> float:
+    """Return how long this process has computed, which does not count what others do."""
+    return time.process_time()
+
+
 def test_a_reply_comes_piece_by_piece(engine: Engine) -> None:
     chunks = list(engine.stream(request()))
 
@@ -45,46 +51,45 @@ def test_a_reply_comes_piece_by_piece(engine: Engine) -> None:
 
 
 def test_the_first_piece_is_there_long_before_the_last(real_engine: Engine) -> None:
-    started = time.perf_counter()
+    started = busy_seconds()
     stream = real_engine.stream(request(max_tokens=100, ignore_eos=True))
     first = words(islice(stream, 4))
-    early = time.perf_counter() - started
+    early = busy_seconds() - started
 
     rest = words(stream)
 
     assert first
     assert len(rest) > 50
-    assert early < (time.perf_counter() - started) / 2
+    assert early < (busy_seconds() - started) / 2
 
 
 def test_a_reply_that_is_closed_stops_and_leaves_the_engine_free(real_engine: Engine) -> None:
-    started = time.perf_counter()
+    started = busy_seconds()
     stream = real_engine.stream(request(max_tokens=2000, ignore_eos=True))
     first = words(islice(stream, 8))
-    per_piece = (time.perf_counter() - started) / len(first)
+    per_piece = (busy_seconds() - started) / len(first)
 
     stream.close()
 
     assert list(stream) == []
     assert len(words(real_engine.stream(request(max_tokens=2)))) == 2
     # If the first reply went on, the second would wait for the rest of its two thousand tokens.
-    assert time.perf_counter() - started < 500 * per_piece
+    assert busy_seconds() - started < 500 * per_piece
 
 
 def test_a_reply_can_be_stopped_while_its_prompt_is_read(real_engine: Engine) -> None:
     stream = real_engine.stream(request("rose " * 1800))
     next(stream)
-    asked = time.perf_counter()
+    asked = busy_seconds()
     progress = next(stream)["prompt_progress"]
 
-    started = time.perf_counter()
+    started = busy_seconds()
     stream.close()
 
     # The whole prompt has seven batches; one of them is read to its end.
     assert 0 < progress["processed"] < progress["total"] / 2
     list(real_engine.stream(request(max_tokens=1)))
-    # A busy machine takes longer for each batch.
-    assert time.perf_counter() - started < max(8, 4 * (started - asked))
+    assert busy_seconds() - started < 5 * (started - asked)  # all would be six
 
 
 def test_replies_take_turns_though_none_of_them_is_read_to_its_end(engine: Engine) -> None:
@@ -103,7 +108,7 @@ def test_twenty_replies_leave_no_threads_behind(engine: Engine) -> None:
     for number in range(20):
         list(engine.stream(request(str(number), max_tokens=1)))
 
-    assert (threading.active_count(), _native_threads()) == before
+    wait_until(lambda: (threading.active_count(), _native_threads()) == before)
 
 
 def _native_threads() -> int:
@@ -166,7 +171,7 @@ def test_nobody_else_can_use_the_engine(engine: Engine) -> None:
     address = engine.address
 
     assert address.startswith("http://127.0.0.1:")
-    with httpx.Client(base_url=address, timeout=10) as client:
+    with httpx.Client(base_url=address, timeout=60) as client:
         for path in ("/v1/chat/completions", "/completion", "/tokenize", "/apply-template"):
             assert client.post(path, json=request()).status_code == 401
             wrong = {"Authorization": "Bearer guess"}
@@ -197,13 +202,13 @@ def test_closing_ends_a_reply_that_is_being_written_and_those_that_wait() -> Non
     reader.start()
 
     engine.close()
-    reader.join(30)
+    reader.join(120)
 
     assert rest == [[]]
     assert len(words(writing)) < 350
     assert engine.is_closed
     assert list(engine.stream(request())) == []
-    assert threading.active_count() == before
+    wait_until(lambda: threading.active_count() == before)
 
 
 def test_cancelling_ends_a_reply_that_is_being_written_and_one_that_waits(

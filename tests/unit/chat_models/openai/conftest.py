@@ -10,7 +10,7 @@ from pydantic import SecretStr
 
 from florilegium.chat_models.openai.connection import Connection, Json, NoResponse
 from florilegium.config import ChatConfig
-from tests.misbehaving_server import Behaviour, MisbehavingServer
+from tests.misbehaving_server import PATIENCE, Behaviour, MisbehavingServer
 
 Serve = Callable[..., MisbehavingServer]
 Connect = Callable[..., Connection]
@@ -36,7 +36,9 @@ def connect() -> Iterator[Connect]:
 
         def start(server: MisbehavingServer | str, key: str = "", **settings: object) -> Connection:
             base_url = server if isinstance(server, str) else server.base_url
-            config = ChatConfig.model_validate({"base_url": base_url, "timeout": 5.0, **settings})
+            config = ChatConfig.model_validate(
+                {"base_url": base_url, "timeout": PATIENCE, **settings}
+            )
             config = config.with_api_key(SecretStr(key)) if key else config
             connection = Connection(config, sleep=lambda seconds: None)
             stack.callback(connection.close)

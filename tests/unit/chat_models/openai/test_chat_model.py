@@ -28,6 +28,7 @@ from florilegium.errors import (
 )
 from florilegium.types import ChatOptions, Delta, ImagePart, Message, TextPart, TokenUsage
 from tests.misbehaving_server import (
+    PATIENCE,
     MisbehavingServer,
     Stalls,
     drops,
@@ -159,7 +160,7 @@ def test_a_stream_that_is_left_stops_the_server(
         del stream
         gc.collect()
 
-    assert stalls.gone.wait(5)
+    assert stalls.gone.wait(PATIENCE)
 
 
 def test_after_closing_the_model_can_be_used_again(serve: Serve, open_model: Open) -> None:

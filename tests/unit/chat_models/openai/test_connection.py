@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import logging
 import socket
+from functools import partial
+from itertools import count
 
 import httpx
 import pytest
 from pydantic import SecretStr
 
+from florilegium.chat_models.openai import events
 from florilegium.chat_models.openai.connection import (
     LAST,
     LONGEST_WAIT,
@@ -24,6 +27,7 @@ from florilegium.errors import (
     ConfigError,
 )
 from tests.misbehaving_server import (
+    PATIENCE,
     Behaviour,
     Exchange,
     MisbehavingServer,
@@ -39,6 +43,7 @@ from tests.misbehaving_server import (
     sends,
 )
 from tests.unit.chat_models.openai.conftest import BODY, Connect, Serve, read_reply
+from tests.unit.worker_samples import wait_until
 
 KEY = "sk-0123456789abcdef"
 
@@ -168,6 +173,7 @@ def test_silence_before_the_reply_times_out_and_is_not_tried_again(
     with pytest.raises(ChatTimeoutError, match=r"sent nothing for 0\.1 s"):
         read_reply(connect(server, timeout=0.1, retries=5))
 
+    wait_until(lambda: len(server.asked) > 0)
     assert len(server.asked) == 1
 
 
@@ -177,16 +183,21 @@ def test_silence_within_the_reply_times_out(serve: Serve, connect: Connect) -> N
     with pytest.raises(ChatTimeoutError, match=r"sent nothing for 0\.1 s"):
         read_reply(connect(server, timeout=0.1, retries=5))
 
+    wait_until(lambda: len(server.asked) > 0)
     assert len(server.asked) == 1
 
 
-def test_a_server_that_only_pings_times_out(serve: Serve, connect: Connect) -> None:
+def test_a_server_that_only_pings_times_out(
+    serve: Serve, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
     pings = Pings()
+    hurrying = partial(events.read_events, clock=count(step=PATIENCE / 4).__next__)
+    monkeypatch.setattr("florilegium.chat_models.openai.connection.read_events", hurrying)
 
     with pytest.raises(ChatTimeoutError, match="keeps the connection open"):
-        read_reply(connect(serve(pings), timeout=0.2))
+        read_reply(connect(serve(pings)))
 
-    assert pings.gone.wait(5)
+    assert pings.gone.wait(PATIENCE)
 
 
 def test_a_model_that_is_not_there_is_told_with_those_that_are(

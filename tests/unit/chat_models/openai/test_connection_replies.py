@@ -14,6 +14,7 @@ from florilegium.errors import (
     UnsupportedInputError,
 )
 from tests.misbehaving_server import (
+    PATIENCE,
     Behaviour,
     Stalls,
     drops,
@@ -39,7 +40,7 @@ def test_leaving_a_reply_early_closes_its_connection(serve: Serve, connect: Conn
 
     chunks.close()
 
-    assert stalls.gone.wait(5)
+    assert stalls.gone.wait(PATIENCE)
 
 
 ERROR = {"error": {"message": "out of memory", "code": 500}}

@@ -18,6 +18,7 @@ from florilegium.errors import (
 )
 from tests.misbehaving_server import (
     EVENTS,
+    PATIENCE,
     Behaviour,
     Exchange,
     MisbehavingServer,
@@ -41,7 +42,7 @@ def _in_order(numbers: Sequence[int]) -> int:
 
 @pytest.fixture
 def look() -> Probe:
-    def run(*script: Behaviour, timeout: float = 5.0) -> tuple[Sight, MisbehavingServer]:
+    def run(*script: Behaviour, timeout: float = PATIENCE) -> tuple[Sight, MisbehavingServer]:
         with MisbehavingServer(*script) as server:
             config = ChatConfig(base_url=server.base_url, retries=0, timeout=timeout)
             connection = Connection(config)
@@ -160,7 +161,7 @@ def test_other_troubles_are_errors_and_say_nothing_of_sight(
     look: Probe, trouble: Behaviour, kind: type[ChatError]
 ) -> None:
     with pytest.raises(kind):
-        look(trouble, timeout=0.2)
+        look(trouble, timeout=0.2 if trouble is hangs else PATIENCE)
 
 
 def test_every_number_is_drawn_large_and_like_no_other() -> None:

@@ -17,7 +17,7 @@ from florilegium.config import ChatConfig
 from tests.misbehaving_server import Exchange, Stalls, event, hangs, piece, refuses, says
 from tests.unit.chat_models.openai.conftest import BODY, Connect, Serve, read_reply
 
-SOON = 3.0  # seconds; the servers are silent for as long as their client waits, which is LONG
+SOON = 15.0  # seconds; the servers are silent for as long as their client waits, which is LONG
 LONG = 60.0
 
 

@@ -19,6 +19,7 @@ from florilegium.errors import (
 )
 from florilegium.rerankers.served.connection import LONGEST_WAIT, Connection, Refused
 from tests.misbehaving_server import (
+    PATIENCE,
     Behaviour,
     MisbehavingServer,
     Pings,
@@ -28,6 +29,7 @@ from tests.misbehaving_server import (
     refuses,
     sends,
 )
+from tests.unit.worker_samples import wait_until
 
 Connect = Callable[..., tuple[Connection, MisbehavingServer]]
 KEY = "s3cr3t-key"
@@ -48,7 +50,7 @@ def connect(waits: list[float]) -> Iterator[Connect]:
             *script: Behaviour, key: str = "", **settings: object
         ) -> tuple[Connection, MisbehavingServer]:
             server = stack.enter_context(MisbehavingServer(*script))
-            values = {"base_url": server.base_url, "timeout": 5.0, **settings}
+            values = {"base_url": server.base_url, "timeout": PATIENCE, **settings}
             config = RerankConfig.model_validate(values)
             config = config.with_api_key(SecretStr(key)) if key else config
             connection = Connection(config, sleep=waits.append)
@@ -180,6 +182,7 @@ def test_a_server_that_is_silent_or_drips_is_given_up_once(
 
     assert isinstance(error, RerankTimeoutError)
     assert "rerank.timeout" in str(error.hint)
+    wait_until(lambda: len(server.asked) > 0)
     assert len(server.asked) == 1
 
 

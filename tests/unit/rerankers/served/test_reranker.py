@@ -10,7 +10,14 @@ from florilegium.errors import RerankError, RerankRejectedError
 from florilegium.protocols import Reranker
 from florilegium.registry import open_reranker
 from florilegium.types import RerankerInfo
-from tests.misbehaving_server import Behaviour, Exchange, MisbehavingServer, refuses, sends
+from tests.misbehaving_server import (
+    PATIENCE,
+    Behaviour,
+    Exchange,
+    MisbehavingServer,
+    refuses,
+    sends,
+)
 
 Serve = Callable[..., tuple[Reranker, MisbehavingServer]]
 
@@ -25,7 +32,7 @@ def serve() -> Iterator[Serve]:
             *script: Behaviour, name: str = "served:rose", batch_size: int = 32
         ) -> tuple[Reranker, MisbehavingServer]:
             server = stack.enter_context(MisbehavingServer(*script))
-            config = RerankConfig(base_url=server.base_url, timeout=5.0, batch_size=batch_size)
+            config = RerankConfig(base_url=server.base_url, timeout=PATIENCE, batch_size=batch_size)
             reranker = open_reranker(name, config=config)
             stack.callback(reranker.close)
             return reranker, server

@@ -262,7 +262,7 @@ def test_who_cancels_stops_the_chat_model(tiny_library: Library) -> None:
     speak_by(tiny_library, model)
 
     async def work(client: Client, service: Service) -> None:
-        with anyio.move_on_after(5) as scope:
+        with anyio.move_on_after(60) as scope:
 
             async def stop(progress: float, total: float | None, message: str | None) -> None:
                 if progress > 2:
@@ -271,7 +271,7 @@ def test_who_cancels_stops_the_chat_model(tiny_library: Library) -> None:
             question = {"question": "How many sides has a red square?"}
             await client.call_tool("ask", question, progress_callback=stop)
         assert scope.cancelled_caught
-        for _ in range(100):
+        for _ in range(1000):
             if not model.open_streams and not service.answers.running:
                 return
             await asyncio.sleep(0.05)

@@ -346,7 +346,7 @@ def test_closing_the_pieces_early_stops_the_chat_model(tiny_library: Library) ->
             for _ in range(5):
                 await anext(chunks)
             await chunks.aclose()
-            for _ in range(100):
+            for _ in range(1000):
                 if not model.open_streams and not service.answers.running:
                     break
                 await asyncio.sleep(0.05)

@@ -47,6 +47,7 @@ class Script:
         self.events = events
         self.then = then
         self.left = False
+        self.said = asyncio.Event()
 
     @asynccontextmanager
     async def answer(self, *_: object) -> AsyncIterator[AsyncIterator[Event]]:
@@ -59,6 +60,7 @@ class Script:
         for event in self.events:
             yield event
             await asyncio.sleep(0.06)
+        self.said.set()
         if self.then == "fail":
             raise ChatRejectedError("Refused.", hint="Ask otherwise.")
         if self.then == "break":
@@ -104,7 +106,7 @@ def test_a_stopped_answer_keeps_its_words_and_leaves_the_service() -> None:
 
     async def stop() -> dict[str, object]:
         task = asyncio.create_task(made.run(ASKED))
-        await asyncio.sleep(0.3)
+        await script.said.wait()
         task.cancel()
         return await task
 

@@ -28,6 +28,8 @@ from florilegium.server.service import Service
 from florilegium.server.users import User
 from tests.unit.server.page.running import on_client, texts_on
 
+LONG = 60.0
+
 
 def on_page(visit: Visit, act: Callable[[ChatPanel], Awaitable[None]]) -> list[str]:
     """Do something with a chat panel, and return the texts that it then shows."""
@@ -43,14 +45,25 @@ def on_page(visit: Visit, act: Callable[[ChatPanel], Awaitable[None]]) -> list[s
     return on_client(run)
 
 
+async def writes(panel: ChatPanel) -> None:
+    """Wait for the words of an endless answer."""
+    for _ in range(round(LONG / 0.01)):
+        if panel._answering is not None and panel._answering.text:
+            return
+        await asyncio.sleep(0.01)
+    raise AssertionError("no word came")
+
+
 async def asked(panel: ChatPanel, question: str, *, stops: int = 0) -> None:
     await panel.ask(question)
     task = panel._task
+    if stops:
+        await writes(panel)
     for _ in range(stops):
-        await asyncio.sleep(0.15)
         panel.stop()
+        await asyncio.sleep(0.15)
     if task is not None:
-        await asyncio.wait_for(asyncio.wait([task]), 10)
+        await asyncio.wait_for(asyncio.wait([task]), LONG)
         assert task.exception() is None
     assert panel._task is None
     assert not panel._composer.is_busy()
@@ -139,7 +152,7 @@ def test_one_that_is_stopped_before_it_begins_is_kept_without_words(visit: Visit
         await asyncio.sleep(0)  # the task runs, what it writes not yet
         panel.stop()
         panel.stop()
-        await asyncio.wait_for(asyncio.wait([task]), 10)
+        await asyncio.wait_for(asyncio.wait([task]), LONG)
 
     on_page(visit, at_once)
 
@@ -309,10 +322,7 @@ def test_another_page_of_the_same_chat_shows_and_stops_what_is_written(visit: Vi
     async def follow(panel: ChatPanel) -> None:
         await panel.ask("What is red?")
         task = panel._task
-        for _ in range(500):
-            if any("so far" in one.text() for one in visit.door.writings.values()):
-                break
-            await asyncio.sleep(0.01)
+        await writes(panel)
         [chat] = visit.door.writings
 
         async def nothing(_: str | None) -> None: ...
@@ -325,7 +335,7 @@ def test_another_page_of_the_same_chat_shows_and_stops_what_is_written(visit: Vi
             other.stop()
             assert task is not None
             assert following is not None
-            await asyncio.wait_for(asyncio.wait([task, following]), 10)
+            await asyncio.wait_for(asyncio.wait([task, following]), LONG)
             assert not other._composer.is_busy()
             assert (other._chat, other._count) == (chat, 1)
             texts = [one._text for one in client.elements.values() if one._text]

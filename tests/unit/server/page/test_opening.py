@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import time
+import threading
 
 import pytest
 from fastapi.testclient import TestClient
@@ -63,15 +63,24 @@ def started(monkeypatch: pytest.MonkeyPatch) -> list[str | None]:
 
 
 def test_a_page_that_nobody_came_for_is_not_filled(
-    client: TestClient, started: list[str | None]
+    client: TestClient, started: list[str | None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    connected, over = Client.connected, threading.Event()
+
+    async def noting(page: Client, *seconds: float) -> None:
+        await connected(page, *seconds)
+        if seconds:  # else a timer of NiceGUI's
+            over.set()
+
+    monkeypatch.setattr(Client, "connected", noting)
     before = set(Client.instances)
     client.get("/")
     [id_] = set(Client.instances) - before
     assert client.portal is not None
 
     client.portal.call(Client.instances[id_].delete)
-    time.sleep(0.2)
+    assert over.wait(60)
+    client.portal.call(asyncio.sleep, 0)  # the page has gone on by then
 
     assert started == []
 
@@ -91,8 +100,7 @@ def test_a_page_waits_for_its_browser_for_so_long_and_no_longer(
         raise ClientConnectionTimeout(page)
 
     monkeypatch.setattr(Client, "connected", connected)
-    client.get("/")
-    time.sleep(0.2)
+    client.get("/")  # returns when the page is done or begins to wait
 
     assert waits == [90.0]
     assert started == []

@@ -17,6 +17,7 @@ import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from time import monotonic
 from typing import Literal
 
 from florilegium import tracing
@@ -28,7 +29,7 @@ from florilegium.server.request_notes import current_request
 logger = logging.getLogger(__name__)
 
 _KEPT = 20  # jobs of one library that are remembered
-_PATIENCE = 20.0  # seconds that a cancelled run has to write down what it did
+_PATIENCE = 20.0  # seconds that cancelled runs have together to write down what they did
 _NICE = 10  # those who search come first
 
 
@@ -145,9 +146,10 @@ class IngestJobs:
         self.tell_to_end()
         with self._lock:
             processes = list(self._processes.values())
+        deadline = monotonic() + _PATIENCE
         for process in processes:
             try:
-                process.wait(_PATIENCE)
+                process.wait(max(0.0, deadline - monotonic()))
             except subprocess.TimeoutExpired:
                 process.kill()  # which loses nothing either
         for watcher in self._watchers:

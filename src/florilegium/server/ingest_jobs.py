@@ -124,22 +124,18 @@ class IngestJobs:
         return job
 
     def cancel(self, library: str, id_: str) -> None:
-        """End a run after the file at hand; one that has ended is left alone."""
+        """End a run after the file at hand; one that ends already or has ended is left alone."""
         job = self.get(library, id_)
         with self._lock:
-            process = self._processes.get(job.id)
-            if process is not None:
-                self._cancelled.add(job.id)
-                process.send_signal(signal.SIGINT)
+            if process := self._processes.get(job.id):
+                self._tell_to_end(job.id, process)
 
     def tell_to_end(self) -> None:
         """Start no more, and tell all runs to end after the file at hand."""
         with self._lock:
             self._closed = True
             for id_, process in self._processes.items():
-                if id_ not in self._cancelled:  # a second signal would break off the file at hand
-                    self._cancelled.add(id_)
-                    process.send_signal(signal.SIGINT)
+                self._tell_to_end(id_, process)
 
     def close(self) -> None:
         """End all runs: what they have done stays done."""
@@ -154,6 +150,11 @@ class IngestJobs:
                 process.kill()  # which loses nothing either
         for watcher in self._watchers:
             watcher.join()
+
+    def _tell_to_end(self, id_: str, process: subprocess.Popen[str]) -> None:
+        if id_ not in self._cancelled:  # a second signal would break off the file at hand
+            self._cancelled.add(id_)
+            process.send_signal(signal.SIGINT)
 
     def _watch(self, id_: str, process: subprocess.Popen[str]) -> None:
         assert process.stdout is not None

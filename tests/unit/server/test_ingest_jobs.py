@@ -114,6 +114,19 @@ def test_a_cancelled_run_keeps_what_it_did(
         assert 5 <= library.statistics().sources < 407
 
 
+def test_who_cancels_a_run_twice_breaks_nothing_off(
+    jobs: IngestJobs, order: Order, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = jobs.start("tiny", order)
+    told: list[int] = []
+    monkeypatch.setattr(jobs._processes[job.id], "send_signal", told.append)
+
+    jobs.cancel("tiny", job.id)
+    jobs.cancel("tiny", job.id)
+
+    assert told == [signal.SIGINT]
+
+
 def test_a_killed_run_is_told_as_failed(jobs: IngestJobs, order: Order, tiny_folder: Path) -> None:
     for number in range(400):
         (tiny_folder / f"note {number}.txt").write_text(f"Note {number}.\n", encoding="utf-8")

@@ -10,7 +10,14 @@ from florilegium.errors import FlorilegiumError
 from florilegium.parts import Statistics
 from florilegium.report import FailedFile
 from florilegium.server.ingest_jobs import Job
-from florilegium.server.page.controls import block, notice, primary_button, tell_error, words
+from florilegium.server.page.controls import (
+    block,
+    notice,
+    primary_button,
+    tell_error,
+    weakly,
+    words,
+)
 from florilegium.server.page.error_words import error_lines, lines_of
 from florilegium.server.page.picture_input import REJECTED
 from florilegium.server.page.visit import Visit
@@ -117,9 +124,9 @@ class LibraryPanel:
             auto_upload=True,
             max_file_size=limit,
             max_files=_MOST_FILES,
-            on_upload=self._receive,
+            on_upload=weakly(self._receive),
         )
-        self._upload.on("rejected", self._reject, js_handler=REJECTED)
+        self._upload.on("rejected", weakly(self._reject), js_handler=REJECTED)
         # What became of a file is said below: the list would give a tick to all that arrived, and
         # would not take the same file again.
         self._upload.on(

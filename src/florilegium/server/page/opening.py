@@ -15,6 +15,7 @@ from florilegium.server.page.controls import block, notice, tell_error
 from florilegium.server.page.shell import Shell, tab_called
 from florilegium.server.page.texts import Say
 from florilegium.server.page.visit import PLACE, Door, Visit, language_of, theme_of, user_of
+from florilegium.server.page.waiting import drop_oldest
 from florilegium.server.served import Served
 
 FAVICON: Final = (
@@ -33,6 +34,7 @@ async def open_page(request: Request) -> None:
     user = user_of(request)
     say = Say(language=language_of(request))
     client = ui.context.client
+    drop_oldest(client)
     _dress(say, theme=theme_of(request))
     libraries = door.service.libraries(user)
     if not libraries:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cache, partial
 from importlib.resources import files
 from typing import Final
+from urllib.parse import parse_qs
 
 from nicegui import ui
 from nicegui.client import ClientConnectionTimeout
@@ -57,8 +58,7 @@ async def open_page(request: Request) -> None:
         return
     if client.is_deleted:  # nobody came, and NiceGUI has cleared the page away
         return
-    asked = request.query_params
-    await shell.start(asked.get("chat"), words=asked.get("q", ""), modality=asked.get("find", ""))
+    await shell.start(request.query_params.get("chat"), address=parse_qs(request.url.query))
 
 
 def _wanted(request: Request, libraries: list[Served]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import httpx
 import pytest
-from playwright.sync_api import Route, expect
+from playwright.sync_api import Page, Route, expect
 
 from florilegium.server.page.waiting import MOST_WAITING
 from tests.e2e.browsing import SEARCH, search
@@ -18,6 +18,10 @@ TABS = 14
 def flood(served: Served) -> None:
     for _ in range(MOST_WAITING + 8):
         assert httpx.get(served.address + "/").status_code == 200
+
+
+def how_it_came(page: Page) -> str:
+    return str(page.evaluate("performance.getEntriesByType('navigation')[0].type"))
 
 
 def test_a_dozen_tabs_open_at_once_and_stay_through_a_flood(
@@ -34,6 +38,7 @@ def test_a_dozen_tabs_open_at_once_and_stay_through_a_flood(
     flood(served)
 
     expect(first.locator(SEARCH)).to_have_value("still here")
+    assert [how_it_came(tab) for tab in tabs] == ["navigate"] * TABS
     for tab in (first, tabs[0], tabs[-1]):
         search(tab, "rose")
 
@@ -53,4 +58,6 @@ def test_a_tab_whose_page_was_dropped_while_it_loaded_comes_to_life_all_the_same
     flood(served)
     held[0].continue_()
 
+    page.locator(".fl-tab-search .fl-example").first.wait_for()
+    assert how_it_came(page) == "reload"
     search(page, "rose")

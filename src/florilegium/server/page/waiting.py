@@ -16,6 +16,9 @@ from florilegium.server.users import User
 MOST_WAITING: Final = 32
 """Pages of one account that wait for their browser; without accounts, of one address."""
 
+SENT: Final = "page_sent"
+"""Under which the state of a request says that its page has been sent."""
+
 _CAME: Final = "florilegium.came"
 
 
@@ -26,13 +29,16 @@ def drop_oldest(newest: Client) -> None:
     """
     asking = _asking(newest)
     newest.on_connect(_note)
-    # In the order of their making; one that had a browser once is another matter.
+    # In the order of their making; one that had a browser once is another matter, and one that
+    # is not sent yet would become a page that says that it failed.
     waiting = [
         client
         for client in Client.instances.values()
-        if _CAME not in client.storage and _asking(client) == asking
+        if _CAME not in client.storage
+        and getattr(client.request.state, SENT, False)
+        and _asking(client) == asking
     ]
-    for client in waiting[:-MOST_WAITING]:
+    for client in waiting[: 1 - MOST_WAITING]:
         client.delete()
 
 

@@ -10,7 +10,7 @@ from fastapi.testclient import TestClient
 from nicegui import Client
 
 from florilegium.server.authentication import Authentication
-from florilegium.server.page.waiting import MOST_WAITING
+from florilegium.server.page.waiting import MOST_WAITING, SENT
 from florilegium.server.users import User
 
 
@@ -42,6 +42,16 @@ def test_a_page_whose_browser_came_is_not_dropped(client: TestClient) -> None:
     first = open_page(client)
     for come in Client.instances[first].connect_handlers:
         come(Client.instances[first])
+
+    opened = [open_page(client) for _ in range(MOST_WAITING + 8)]
+
+    assert list(Client.instances) == [first, *opened[8:]]
+
+
+@pytest.mark.usefixtures("asking")
+def test_a_page_that_is_not_sent_yet_is_not_dropped(client: TestClient) -> None:
+    first = open_page(client)
+    setattr(Client.instances[first].request.state, SENT, False)
 
     opened = [open_page(client) for _ in range(MOST_WAITING + 8)]
 

@@ -56,6 +56,9 @@ async def open_page(request: Request) -> None:
     if client.is_deleted:  # nobody came, and NiceGUI has cleared the page away
         return
     asked = request.query_params
+    if asked.get("library") not in {None, "", visit.library}:
+        [title] = [served.title for served in libraries if served.name == visit.library]
+        ui.notify(say("app.other_library", title=title))
     await shell.start(asked.get("chat"), words=asked.get("q", ""), modality=asked.get("find", ""))
 
 

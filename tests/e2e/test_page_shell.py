@@ -29,7 +29,7 @@ def test_the_page_speaks_the_browsers_language_and_remembers_another(open_page: 
     expect(page.locator(".fl-tabs")).to_contain_text("Chat")
     answered(page)
 
-    expect(page.locator("html")).to_have_attribute("lang", "en")
+    expect(page.locator("html")).to_have_attribute("lang", "en-US")
     other = open_page(context=page.context)
     expect(other.locator(".fl-tabs")).to_contain_text("Chat")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from functools import cache, partial
 from importlib.resources import files
 from typing import Final
@@ -84,8 +85,10 @@ def _dress(say: Say, *, theme: str) -> None:
         f"@media(prefers-color-scheme:dark){{html{{background:{night}}}}}</style>"
         f"<style>{_file('page.css')}</style><script>{_file('page.js')}</script>"
     )
-    language = "zh-CN" if say.language == "zh" else "en"
-    ui.run_javascript(f"document.documentElement.lang = '{language}'")
+    # NiceGUI and Quasar have words of their own, and one page for all of a route.
+    client = ui.context.client
+    client.page = copy(client.page)
+    client.page.language = "zh-CN" if say.language == "zh" else "en-US"
 
 
 @cache

@@ -42,8 +42,8 @@ Language = Literal["en", "zh"]
 
 REASONS: Final[dict[str, dict[Language, str]]] = {
     "cosine": {
-        "en": "The best text has a cosine of {cosine:.2f} with the question.",
-        "zh": "最佳文本与问题的余弦相似度为 {cosine:.2f}。",
+        "en": "The best text has a cosine of {cosine:z.2f} with the question.",
+        "zh": "最佳文本与问题的余弦相似度为 {cosine:z.2f}。",
     },
     "coverage": {
         "en": "It holds {coverage:.0%} of the question's words, weighted by rarity.",
@@ -57,9 +57,9 @@ REASONS: Final[dict[str, dict[Language, str]]] = {
     },
     "known": {"en": "The very picture is in the library.", "zh": "这张图片就在资料库中。"},
     "nearest": {
-        "en": "The nearest picture has a cosine of {cosine:.2f}, {margin:.1f} standard deviations "
+        "en": "The nearest picture has a cosine of {cosine:z.2f}, {margin:.1f} standard deviations "
         "above the others.",
-        "zh": "最相近的图片余弦相似度为 {cosine:.2f}，比其余图片高 {margin:.1f} 个标准差。",
+        "zh": "最相近的图片余弦相似度为 {cosine:z.2f}，比其余图片高 {margin:.1f} 个标准差。",
     },
     "not about": {
         "en": "The question does not point at the picture, so its words must do.",

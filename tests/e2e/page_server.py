@@ -88,7 +88,8 @@ class ObedientChatModel:
 def by_cookie(_: Authentication, scope: Scope) -> User:
     """Let a test say who asks."""
     name = HTTPConnection(scope).cookies.get("test_user", "anna")
-    return User(name=name, may_write=name != "reader")
+    seen = None if name == "collector" else frozenset({"tiny"})
+    return User(name=name, may_write=name != "reader", libraries=seen)
 
 
 def main() -> None:
@@ -119,7 +120,8 @@ def main() -> None:
             stop_seconds=_STOP,
         )
         logging.basicConfig()
-        app = server_app.create_app({"tiny": library}, config=config)
+        libraries = {"tiny": library} if chosen.users else {"tiny": library, "other": library}
+        app = server_app.create_app(libraries, config=config)
         run(app, config=config, tell=print, drain=app.state.service.drain)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Page, expect
 
 from tests.e2e.browsing import QUESTION, answered
 from tests.e2e.conftest import serving_page
@@ -13,6 +13,15 @@ from tests.e2e.conftest import serving_page
 pytestmark = pytest.mark.slow
 
 _BACK = 120_000  # milliseconds: the browser tries again every few seconds
+
+
+def nothing_lies_over_the_field(page: Page) -> None:
+    told = page.locator(".nicegui-error-popup").first
+    expect(told).to_be_visible(timeout=_BACK)
+    field, popup = page.locator(QUESTION).bounding_box(), told.bounding_box()
+    assert field is not None
+    assert popup is not None
+    assert popup["y"] + popup["height"] < field["y"]
 
 
 def test_what_was_typed_is_back_when_the_server_is(browser: Browser, tmp_path: Path) -> None:
@@ -30,7 +39,7 @@ def test_what_was_typed_is_back_when_the_server_is(browser: Browser, tmp_path: P
         page.locator(".fl-greeting").wait_for()
         page.evaluate("window.old = true")
         field.fill("How many sides has the red square?")
-        served.restart(lambda: page.wait_for_timeout(500))
+        served.restart(lambda: nothing_lies_over_the_field(page))
         made_anew()
         served.restart(lambda: field.press("Enter"))
         made_anew()

@@ -29,7 +29,7 @@ def test_the_page_speaks_the_browsers_language_and_remembers_another(open_page: 
     expect(page.locator(".fl-tabs")).to_contain_text("Chat")
     answered(page)
 
-    expect(page.locator("html")).to_have_attribute("lang", "en")
+    expect(page.locator("html")).to_have_attribute("lang", "en-US")
     other = open_page(context=page.context)
     expect(other.locator(".fl-tabs")).to_contain_text("Chat")
 
@@ -95,6 +95,26 @@ def test_a_phone_never_scrolls_sideways(open_page: OpenPage, tab: str) -> None:
         page.locator(".fl-cite").first.click()
         page.wait_for_selector(".fl-mark")
         assert width_of(page) == 390
+
+
+def test_several_libraries_do_not_give_a_phone_a_third_row_of_the_header(
+    open_page: OpenPage,
+) -> None:
+    page = open_page(width=390, height=844, user="collector")
+
+    expect(page.locator(".fl-libraries")).to_be_visible()
+    tops = [page.locator(one).bounding_box() for one in (".fl-menu", ".fl-settings")]
+    assert all(box is not None and box["y"] < 20 for box in tops)
+
+
+def test_an_address_of_a_library_that_is_not_there_says_which_is_shown(
+    open_page: OpenPage,
+) -> None:
+    page = open_page("?library=other")
+
+    expect(page.locator(".q-notification")).to_have_text(
+        "The library of this address is not here for you. This is tiny."
+    )
 
 
 def test_back_goes_through_tabs_and_chats_and_closes_a_source(open_page: OpenPage) -> None:

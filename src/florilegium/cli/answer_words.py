@@ -15,8 +15,8 @@ WORDS: Final[dict[str, dict[Language, str]]] = {
     "confidence": {"en": "Confidence {confidence:.2f}", "zh": "置信度 {confidence:.2f}"},
     "closest": {"en": "What came closest", "zh": "最接近的内容"},
     "hit": {
-        "en": "  {path}  {title} ({modality}, {score:.3f})",
-        "zh": "  {path}  {title}（{modality}，{score:.3f}）",
+        "en": "  {path}  {title} ({modality}, {score:z.3f})",
+        "zh": "  {path}  {title}（{modality}，{score:z.3f}）",
     },
     "image": {"en": "image", "zh": "图片"},
     "text": {"en": "text", "zh": "文本"},

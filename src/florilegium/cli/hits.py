@@ -108,7 +108,7 @@ def contribution_table(hits: Sequence[Hit]) -> Table:
         ]
         for part in hit.contributions:
             rank = "-" if part.rank is None else str(part.rank)
-            numbers = [f"{part.score:.3f}", f"{part.z:+.2f}", f"{part.weight:.2f}"]
+            numbers = [f"{part.score:z.3f}", f"{part.z:+.2f}", f"{part.weight:.2f}"]
             table.add_row(*head, part.ranking, rank, *numbers)
             head = ["", Text(""), ""]
     return table
@@ -165,7 +165,7 @@ def _hit_table(
             str(hit.item.modality),
             Text(clean_name(hit.item.source.path)),
             _says(hit, query),
-            f"{hit.score:.3f}",
+            f"{hit.score:z.3f}",
         ]
         if pictures:
             cells.append(pictures.get(hit.item.id, ""))

@@ -49,6 +49,18 @@ def test_each_list_of_a_hit_has_a_row(capsys: pytest.CaptureFixture[str]) -> Non
     assert ["bm25", "-", "0.000", "+0.50", "0.50"] in lines
 
 
+def test_no_score_is_less_than_nothing_by_its_sign_alone(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    contribution = replace(TEXT_HIT.contributions[0], score=-0.0001)
+
+    print_table(contribution_table([replace(TEXT_HIT, contributions=(contribution,))]))
+
+    out = capsys.readouterr().out
+    assert "0.000" in out
+    assert "-0.000" not in out
+
+
 def test_evidence_is_shown_with_its_reasons(capsys: pytest.CaptureFixture[str]) -> None:
     print_evidence(0.5, ["the words agree"])
 

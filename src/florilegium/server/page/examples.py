@@ -9,6 +9,7 @@ from itertools import islice
 
 from nicegui.element import Element
 
+from florilegium.cards import card_words
 from florilegium.errors import FlorilegiumError
 from florilegium.library import Library
 from florilegium.server.page.controls import block, picture, raw_button, words
@@ -64,4 +65,6 @@ def _items(library: Library, modality: Modality, count: int) -> list[Item]:
             title = item.title.strip()
             if title and len(title) <= _LONGEST_TITLE:
                 titled.setdefault(title, item)
-    return spread(list(titled.values()), count)
+    # `IMG_0001` is nothing that anybody would ask for.
+    named = [item for title, item in titled.items() if card_words(title)]
+    return spread(named or list(titled.values()), count)

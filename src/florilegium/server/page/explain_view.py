@@ -65,7 +65,7 @@ def _rows(hit: Mapping[str, Any]) -> None:
         words(f"{hit['rank']}. {hit['path']}", tag="td")
         words("", tag="td")
         words("", tag="td")
-        words(f"{hit['score']:.3f}", "fl-figure", tag="td")
+        words(f"{hit['score']:z.3f}", "fl-figure", tag="td")
         words(f"{hit['fused']:.2f}", "fl-figure", tag="td")
         words("", tag="td")
     for part in parts:
@@ -73,6 +73,6 @@ def _rows(hit: Mapping[str, Any]) -> None:
             words("", tag="td")
             words(str(part["ranking"]), tag="td")
             words("–" if part["rank"] is None else str(part["rank"]), "fl-figure", tag="td")
-            words(f"{part['score']:.3f}", "fl-figure", tag="td")
+            words(f"{part['score']:z.3f}", "fl-figure", tag="td")
             words(f"{part['z']:.2f}", "fl-figure", tag="td")
             words(f"{part['weight']:.2f}", "fl-figure", tag="td")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from functools import cache, partial
 from importlib.resources import files
 from typing import Final
@@ -58,7 +59,11 @@ async def open_page(request: Request) -> None:
         return
     if client.is_deleted:  # nobody came, and NiceGUI has cleared the page away
         return
-    await shell.start(request.query_params.get("chat"), address=parse_qs(request.url.query))
+    asked = request.query_params
+    if asked.get("library") not in {None, "", visit.library}:
+        [title] = [served.title for served in libraries if served.name == visit.library]
+        ui.notify(say("app.other_library", title=title))
+    await shell.start(asked.get("chat"), address=parse_qs(request.url.query))
 
 
 def _wanted(request: Request, libraries: list[Served]) -> str:
@@ -83,8 +88,10 @@ def _dress(say: Say, *, theme: str) -> None:
         f"@media(prefers-color-scheme:dark){{html{{background:{night}}}}}</style>"
         f"<style>{_file('page.css')}</style><script>{_file('page.js')}</script>"
     )
-    language = "zh-CN" if say.language == "zh" else "en"
-    ui.run_javascript(f"document.documentElement.lang = '{language}'")
+    # NiceGUI and Quasar have words of their own, and one page for all of a route.
+    client = ui.context.client
+    client.page = copy(client.page)
+    client.page.language = "zh-CN" if say.language == "zh" else "en-US"
 
 
 @cache

@@ -230,7 +230,7 @@ class SearchPanel:
     def _foot(self, hit: Mapping[str, Any]) -> None:
         with block("fl-found-foot"):
             # One that no vector list had, as by words alone, has the score 0 and no similarity.
-            score = f"{hit['score']:.2f}" if hit["score"] else ""
+            score = f"{hit['score']:z.2f}" if hit["score"] else ""
             similarity = score and self._visit.say("search.similarity", score=score)
             words(similarity, "fl-figure fl-quiet")
             if hit["modality"] == "image":

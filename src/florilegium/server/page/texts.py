@@ -55,6 +55,10 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "Who runs the server can give you one with `florilegium users change`.",
         "服务器管理员可以用 `florilegium users change` 授权。",
     ),
+    "app.other_library": (
+        "The library of this address is not here for you. This is {title}.",
+        "这个地址里的资料库不存在，或者您无权使用。现在显示的是 {title}。",
+    ),
     "app.search": ("Search", "检索"),
     "app.theme": ("Appearance", "外观"),
     "app.user": ("Signed in as {name}", "当前用户：{name}"),

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from florilegium import Library
 from florilegium.catalog import Catalog
@@ -21,6 +22,22 @@ def test_titles_are_given_once_each(tiny_library: Library) -> None:
     titles = [item.title for item in items]
     assert len(titles) == len(set(titles))
     assert "The green circle" in titles
+
+
+@pytest.mark.parametrize(
+    ("others", "given"), [((), {"DSC_0001", "IMG_0001"}), (("rose",), {"rose"})]
+)
+def test_what_only_a_camera_named_is_given_only_where_nothing_else_is(
+    tmp_path: Path, others: tuple[str, ...], given: set[str]
+) -> None:
+    for shade, name in enumerate(("DSC_0001", "IMG_0001", *others)):
+        Image.new("RGB", (8, 8), (shade * 80, 0, 0)).save(tmp_path / f"{name}.png")
+
+    with Library.create(tmp_path, overrides=FAKES) as library:
+        library.ingest()
+        items = asyncio.run(example_items(library, modality=Modality.IMAGE, count=10))
+
+    assert {item.title for item in items} == given
 
 
 def test_at_most_so_many_are_given_from_all_over(tiny_library: Library) -> None:

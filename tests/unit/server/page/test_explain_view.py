@@ -33,6 +33,17 @@ def test_each_hit_has_a_row_for_each_list(canvas: Client, shown: Callable[[], li
     assert shown()[6:] == ["1. a.md", "0.500", "2.25", "words", "–", "4.250", "1.50", "1.00"]
 
 
+def test_no_score_is_less_than_nothing_by_its_sign_alone(
+    canvas: Client, shown: Callable[[], list[str]]
+) -> None:
+    part = {"ranking": "vectors", "rank": 1, "score": -0.0001, "z": 1.5, "weight": 1.0}
+    hit = {"rank": 1, "path": "a.md", "score": -0.0002, "fused": 2.25, "contributions": [part]}
+
+    contributions_table(Say(language="en"), [hit])
+
+    assert shown()[7] == shown()[11] == "0.000"
+
+
 def test_a_fold_is_filled_once_when_it_is_opened(canvas: Client) -> None:
     filled: list[bool] = []
     expansion = fold("Title", lambda: filled.append(True))

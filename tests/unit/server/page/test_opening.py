@@ -26,6 +26,16 @@ def test_the_page_is_in_the_language_that_the_browser_wants(client: TestClient) 
     assert "输入问题" in chinese
 
 
+def test_a_lost_connection_is_told_in_the_language_of_the_page(client: TestClient) -> None:
+    chinese = client.get("/", headers={"accept-language": "zh-CN"}).text
+    english = client.get("/", headers={"accept-language": "en"}).text
+
+    assert '<html lang="zh-CN"' in chinese
+    assert "正在尝试重新连接" in chinese
+    assert '<html lang="en-US"' in english
+    assert "Trying to reconnect" in english
+
+
 def test_the_first_colour_is_that_of_the_chosen_appearance(client: TestClient) -> None:
     client.cookies.set("florilegium_theme", "dark")
 

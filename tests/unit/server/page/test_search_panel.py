@@ -22,7 +22,10 @@ from florilegium.server.page.visit import Visit
 from tests.unit.server.page.running import on_client, texts_on
 
 
-@pytest.mark.parametrize(("score", "told"), [(0.0, []), (0.294, ["similarity 0.29"])])
+@pytest.mark.parametrize(
+    ("score", "told"),
+    [(0.0, []), (0.294, ["similarity 0.29"]), (-0.001, ["similarity 0.00"])],
+)
 def test_only_what_a_vector_list_had_has_a_similarity(
     canvas: Client,
     visit: Visit,

@@ -223,7 +223,7 @@ class Catalog:
         found = self.items([id_])
         if id_ not in found:
             raise ItemNotFoundError(
-                f"There is no item {id_!r} in this library.",
+                f"There is no item {id_[:100]!r} in this library.",
                 hint="Ids change when a file is moved; search again.",
             )
         return found[id_]

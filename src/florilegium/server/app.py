@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from importlib.metadata import version
 
 import anyio
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 
 from florilegium.config_sections import ServerConfig
 from florilegium.library import Library
@@ -24,6 +24,7 @@ from florilegium.server.openai.app import add_openai
 from florilegium.server.page.mounting import add_page
 from florilegium.server.places import server_folder
 from florilegium.server.rest import items, libraries, searching
+from florilegium.server.rest.query import check_query
 from florilegium.server.rest.routes import known_user
 from florilegium.server.served import name_of
 from florilegium.server.service import Service
@@ -46,8 +47,7 @@ def create_app(
 
     Args:
         served: A library, which is served under the name of its folder, or libraries by the
-            names that stand in addresses. They stay the caller's to close, once the app has
-            stopped.
+            names in addresses. They stay the caller's to close, once the app has stopped.
         config: Limits and doors; the defaults of `ServerConfig` otherwise.
         users: The accounts; by default those of the file that is configured.
 
@@ -83,8 +83,9 @@ def create_app(
     )
     app.state.service = service
     add_error_answers(app)
-    for routes in (searching, items, libraries, item_page):
-        app.include_router(routes.router)
+    for routes in (searching, items, libraries):
+        app.include_router(routes.router, dependencies=[Depends(check_query)])
+    app.include_router(item_page.router)
     add_openai(app)
     mcp = add_mcp(app, service)
     if metrics is not None:

@@ -6,14 +6,15 @@ OpenAI's API read. What this program did not foresee is told without its traceba
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from typing import Final, cast
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.types import Scope
 
 from florilegium.errors import (
@@ -26,6 +27,7 @@ from florilegium.errors import (
     UnauthenticatedError,
     UnsupportedBodyError,
 )
+from florilegium.serialize import Json
 from florilegium.server.error_shapes import (
     INTERNAL_ERROR,
     error_to_json,
@@ -42,18 +44,19 @@ RETRY_AFTER = "1"
 _SHOWN = 3
 _TOP: Final = 2  # parts of the place of a field of the body
 _FAILED: Final = 500
+_METHOD_NOT_ALLOWED: Final = 405
 _NO_OBJECT: Final = frozenset({"model_attributes_type", "dict_type"})
 _UNREADABLE: Final = "There was an error parsing the body"  # what FastAPI says
 _CLIENT_CLOSED_REQUEST = 499  # no standard has it, but logs of proxies do
 
 
-def error_answer(error: FlorilegiumError, scope: Scope) -> JSONResponse:
+def error_answer(error: FlorilegiumError, scope: Scope) -> Response:
     """Return an error as the answer, with its status, to a request."""
     status, body = status_code(error), error_to_json(error)
     if is_openai(scope):
         status = openai_status(status)
         body = for_openai(body, status)
-    return JSONResponse(body, status_code=status, headers=error_headers(error))
+    return _in_ascii(body, status, error_headers(error))
 
 
 def error_headers(error: FlorilegiumError) -> dict[str, str]:
@@ -66,12 +69,18 @@ def error_headers(error: FlorilegiumError) -> dict[str, str]:
     return headers
 
 
-def internal_answer(scope: Scope) -> JSONResponse:
+def internal_answer(scope: Scope) -> Response:
     """Return the answer to a request that failed by an error that nobody foresaw."""
     body = for_openai(INTERNAL_ERROR, _FAILED) if is_openai(scope) else INTERNAL_ERROR
     # What was sent may be half, so the connection is closed.
     headers = {"Cache-Control": "no-store", "Connection": "close"}
-    return JSONResponse(body, status_code=_FAILED, headers=headers)
+    return _in_ascii(body, _FAILED, headers)
+
+
+def _in_ascii(body: Json, status: int, headers: Mapping[str, str]) -> Response:
+    # Names of files, which errors repeat, need not be UTF-8.
+    content = json.dumps(body, separators=(",", ":"))
+    return Response(content, status, headers, media_type="application/json")
 
 
 def add_error_answers(app: FastAPI) -> None:
@@ -83,11 +92,11 @@ def add_error_answers(app: FastAPI) -> None:
     app.add_exception_handler(Exception, _unforeseen)
 
 
-async def _ours(request: Request, error: Exception) -> JSONResponse:
+async def _ours(request: Request, error: Exception) -> Response:
     return error_answer(cast(FlorilegiumError, error), request.scope)
 
 
-async def _of_validation(request: Request, error: Exception) -> JSONResponse:
+async def _of_validation(request: Request, error: Exception) -> Response:
     problems = cast(RequestValidationError, error).errors()
     if (
         problems[0]["type"] in _NO_OBJECT
@@ -104,15 +113,25 @@ async def _of_validation(request: Request, error: Exception) -> JSONResponse:
     )
 
 
-async def _of_routing(request: Request, error: Exception) -> JSONResponse:
+async def _of_routing(request: Request, error: Exception) -> Response:
     raised = cast(HTTPException, error)
     answer = error_answer(_translate(request, raised), request.scope)
     # A method that is not allowed has a status of its own, and says which are.
     answer.status_code = raised.status_code
     answer.headers.update(raised.headers or {})
-    if answer.headers.get("allow") == "GET":
-        answer.headers["allow"] = "GET, HEAD"
+    if answer.status_code == _METHOD_NOT_ALLOWED:
+        answer.headers["allow"] = _allowed(request, answer.headers.get("allow", ""))
     return answer
+
+
+def _allowed(request: Request, told: str) -> str:
+    """Return the methods of all routes at an address, of which the framework told the first's."""
+    path = getattr(request.scope.get("route"), "path", None)
+    described = request.app.openapi()["paths"].get(path, ())
+    methods = {*filter(None, told.split(", ")), *(method.upper() for method in described)}
+    if "GET" in methods:
+        methods.add("HEAD")
+    return ", ".join(sorted(methods))
 
 
 async def _nobody(_: Request, __: Exception) -> Response:
@@ -120,7 +139,7 @@ async def _nobody(_: Request, __: Exception) -> Response:
     return Response(status_code=_CLIENT_CLOSED_REQUEST)
 
 
-async def _unforeseen(request: Request, _: Exception) -> JSONResponse:
+async def _unforeseen(request: Request, _: Exception) -> Response:
     # The error goes on to who logs it.
     return internal_answer(request.scope)
 

@@ -118,7 +118,7 @@ class IngestJobs:
             job = self._jobs.get(id_)
         if job is None or job.library != library:
             raise NotFoundError(
-                f"The library {library!r} has no job {id_!r}.",
+                f"The library {library!r} has no job {id_[:100]!r}.",
                 hint="The server remembers the last runs only, until it stops.",
             )
         return job

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from fastapi.testclient import TestClient
 
@@ -122,3 +124,29 @@ def test_a_body_that_cannot_be_read_is_told_what_to_send(
     )
 
     assert "UTF-8" in assert_error(answer, 400, "request_refused")["hint"]
+
+
+@pytest.mark.parametrize("path", ["/api/libraries", "/v1/models"])
+def test_an_error_may_repeat_a_name_that_no_encoding_can_write(path: str) -> None:
+    answer = error_answer(TooBusyError("\udc80.txt"), {"path": path})
+
+    assert json.loads(bytes(answer.body))["error"]["message"] == "\udc80.txt"
+
+
+@pytest.mark.parametrize(
+    ("path", "allowed"),
+    [
+        ("/api/libraries/tiny/ingest", "GET, HEAD, POST"),
+        ("/api/libraries/tiny/ingest/x", "DELETE, GET, HEAD"),
+        ("/api/libraries/tiny/search", "POST"),
+        ("/v1/models", "GET, HEAD"),
+        ("/", "GET, HEAD"),
+    ],
+)
+def test_a_wrong_method_is_told_those_of_all_routes_of_its_address(
+    client: TestClient, path: str, allowed: str
+) -> None:
+    for method in ("PUT", "OPTIONS"):
+        answer = client.request(method, path)
+
+        assert (answer.status_code, answer.headers["allow"]) == (405, allowed)

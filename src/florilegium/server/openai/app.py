@@ -28,9 +28,7 @@ _CHUNKS = (
     '"model": "flowers", "choices": [{"index": 0, "delta": {"content": "Water"}, '
     '"logprobs": null, "finish_reason": null}]}\n\ndata: [DONE]\n\n'
 )
-ModelId = Annotated[
-    str, Path(description="The id of a model.", max_length=80, examples=["flowers"])
-]
+ModelId = Annotated[str, Path(description="The id of a model.", examples=["flowers"])]
 _MODELS: Responses = {200: {"model": ModelListBody, "description": "The models."}}
 _MODEL: Responses = {200: {"model": ModelBody, "description": "The model."}}
 _EMBEDDINGS: Responses = {200: {"model": EmbeddingsBody, "description": "The vectors."}}

@@ -14,7 +14,6 @@ from florilegium.server.rest.answers import ItemBody
 from florilegium.server.rest.etags import etag_of, has_already
 from florilegium.server.rest.routes import (
     ERRORS,
-    KNOWN_PARAMETERS,
     ItemId,
     LibraryName,
     Responses,
@@ -23,12 +22,7 @@ from florilegium.server.rest.routes import (
 )
 from florilegium.types import Modality
 
-router = APIRouter(
-    prefix="/api/libraries/{library}/items/{id_}",
-    tags=["items"],
-    responses=ERRORS,
-    dependencies=[KNOWN_PARAMETERS],
-)
+router = APIRouter(prefix="/api/libraries/{library}/items/{id_}", tags=["items"], responses=ERRORS)
 
 # A picture of an id may change with its file, so it is asked for again after a while.
 _PRIVATE = {"Cache-Control": "private, max-age=300", "Vary": "Authorization, Cookie"}

@@ -19,16 +19,13 @@ from florilegium.server.rest.answers import (
 from florilegium.server.rest.requests import IngestBody
 from florilegium.server.rest.routes import (
     ERRORS,
-    KNOWN_PARAMETERS,
     LibraryName,
     Responses,
     TheService,
     TheUser,
 )
 
-router = APIRouter(
-    prefix="/api", tags=["libraries"], responses=ERRORS, dependencies=[KNOWN_PARAMETERS]
-)
+router = APIRouter(prefix="/api", tags=["libraries"], responses=ERRORS)
 
 _LOCKED: Responses = {
     423: {"model": ERRORS[422]["model"], "description": "A run is at work already."}
@@ -43,7 +40,7 @@ _UPLOAD: Responses = {
     507: {"model": ERRORS[422]["model"], "description": "There is no room on the disk."},
 }
 _FORM = "multipart/form-data"
-JobId = Annotated[str, Path(description="The id of a run.", max_length=32)]
+JobId = Annotated[str, Path(description="The id of a run.")]
 
 
 @router.get("/health", tags=["server"], response_description="It is up.")

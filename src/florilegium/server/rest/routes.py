@@ -10,7 +10,7 @@ from fastapi import Depends, Path, Request, Security
 from fastapi.security import HTTPBearer
 from pydantic import AfterValidator
 
-from florilegium.errors import InvalidQueryError, InvalidRequestError, ItemNotFoundError
+from florilegium.errors import InvalidQueryError, ItemNotFoundError
 from florilegium.server.authentication import current_user
 from florilegium.server.pictures import picture_bytes
 from florilegium.server.rest.answers import ErrorBody
@@ -42,34 +42,17 @@ async def known_user(
     return user
 
 
-async def check_parameters(request: Request) -> None:
-    """Raise InvalidRequestError for parameters of the address that its route does not take."""
-    known = [field.alias for field in request.scope["route"].dependant.query_params]
-    unknown = next((name for name in request.query_params if name not in known), None)
-    if unknown is not None:
-        takes = f"takes {', '.join(map(repr, known))} alone" if known else "takes none"
-        raise InvalidRequestError(
-            f"There is no parameter {unknown[:_LONGEST]!r} of this address.",
-            hint=f"It {takes}; what is searched or asked for goes into the body.",
-        )
-
-
-KNOWN_PARAMETERS: Final = Depends(check_parameters)
-"""For routers: a parameter that would do nothing is an error."""
-
 TheService = Annotated[Service, Depends(service_of)]
 TheUser = Annotated[User, Depends(known_user)]
-LibraryName = Annotated[
-    str, Path(description="The name of a library.", max_length=64, examples=["flowers"])
-]
+LibraryName = Annotated[str, Path(description="The name of a library.", examples=["flowers"])]
 
 
 def _check_id(id_: str) -> str:
     """Raise ItemNotFoundError for what is no id of any library: it is looked for in none."""
     if _ID.fullmatch(id_) is None:
         raise ItemNotFoundError(
-            f"There is no item {id_[:_LONGEST]!r}: this is no id.",
-            hint="Ids have 32 digits or letters a to f; a search gives them.",
+            f"There is no item {id_[:_LONGEST]!r} in this library.",
+            hint="Ids have 32 characters, 0-9 and a-f, as searches give them.",
         )
     return id_
 

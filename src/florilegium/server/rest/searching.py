@@ -16,7 +16,6 @@ from florilegium.server.rest.answers import AnswerBody, SearchAnswer
 from florilegium.server.rest.requests import AskBody, SearchBody
 from florilegium.server.rest.routes import (
     ERRORS,
-    KNOWN_PARAMETERS,
     LibraryName,
     Responses,
     TheService,
@@ -29,12 +28,7 @@ from florilegium.server.service import Service
 from florilegium.server.sse import event_stream
 from florilegium.server.users import User
 
-router = APIRouter(
-    prefix="/api/libraries/{library}",
-    tags=["search and ask"],
-    responses=ERRORS,
-    dependencies=[KNOWN_PARAMETERS],
-)
+router = APIRouter(prefix="/api/libraries/{library}", tags=["search and ask"], responses=ERRORS)
 
 _GONE: Responses = {
     410: {"model": ERRORS[422]["model"], "description": "The file of `like` is gone, or another."}

@@ -62,23 +62,60 @@ def test_an_unknown_id_is_not_found(client: TestClient) -> None:
         assert_error(client.get(f"{ITEMS}/{'0' * 32}{suffix}"), 404, "item_not_found")
 
 
-@pytest.mark.parametrize("suffix", ["", "/thumbnail", "/picture", "/text"])
 @pytest.mark.parametrize(
-    "id_", ["circle.png", "a" * 33, "A" * 32, "a" * 32 + "%0a", "%00", "%ff", "花", "a" * 5000]
+    "id_",
+    [
+        "circle.png",
+        "%2e%2e",
+        "..%5c..%5ccircle.png",
+        "%00",
+        "circle.png%00",
+        "a" * 31,
+        "a" * 33,
+        "a" * 50_000,
+        "A" * 32,
+        "a" * 32 + "%0a",
+        "%EF%BD%81" * 32,
+        "%D9%A0" * 32,
+        "%E8%8A%B1",
+        "%ff",
+        "%ed%a0%80",
+        "%20",
+    ],
 )
-def test_what_is_no_id_is_not_found_and_not_looked_for(
-    client: TestClient, id_: str, suffix: str, monkeypatch: pytest.MonkeyPatch
+def test_what_is_no_id_is_an_item_that_is_not_there_and_reaches_no_library(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch, id_: str
 ) -> None:
-    asked: list[str] = []
-    monkeypatch.setattr(Library, "item", lambda _, id_: asked.append(id_))
+    def fail(*_: object) -> None:
+        raise AssertionError("the library was asked")
 
-    assert_error(client.get(f"{ITEMS}/{id_}{suffix}"), 404, "item_not_found")
-    assert asked == []
+    monkeypatch.setattr(Library, "item", fail)
+    monkeypatch.setattr(Library, "read_image", fail)
+
+    for suffix in ("", "/thumbnail", "/picture", "/text"):
+        error = assert_error(client.get(f"{ITEMS}/{id_}{suffix}"), 404, "item_not_found")
+        assert len(error["message"]) < 500
+        assert "32 characters" in error["hint"]
 
 
-@pytest.mark.parametrize("id_", ["..%2fcircle.png", "%2e%2e%2f%2e%2e%2fetc%2fpasswd"])
-def test_a_path_is_no_id(client: TestClient, id_: str) -> None:
-    assert client.get(f"{ITEMS}/{id_}/picture").status_code == 404
+@pytest.mark.parametrize("id_", ["..%2fcircle.png", "%2e%2e%2f%2e%2e%2fetc%2fpasswd", "%2f"])
+def test_an_id_with_a_slash_is_another_address(client: TestClient, id_: str) -> None:
+    for suffix in ("/thumbnail", "/picture", "/text"):
+        assert_error(client.get(f"{ITEMS}/{id_}{suffix}"), 404, "not_found")
+
+
+@pytest.mark.parametrize("name", ["a" * 50_000, "%00", "..", "%E8%8A%B1"])
+@pytest.mark.parametrize(
+    "path", ["/api/libraries/%s/ingest/x", "/api/libraries/tiny/ingest/%s", "/v1/models/%s"]
+)
+def test_names_and_runs_that_nobody_has_are_not_found(
+    client: TestClient, path: str, name: str
+) -> None:
+    answer = client.get(path.replace("%s", name.replace("..", "%2e%2e")))
+
+    assert answer.status_code == 404
+    assert answer.json()["error"]["code"] == "not_found"
+    assert len(answer.content) < 1000
 
 
 @pytest.mark.parametrize("side", ["0", "15", "4097", "x", "1e3"])

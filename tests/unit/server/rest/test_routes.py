@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
 from fastapi.testclient import TestClient
 
 from tests.unit.server.samples import assert_error, data_address, find
@@ -29,20 +28,3 @@ def test_more_pictures_than_are_searched_with_are_refused(client: TestClient) ->
     body = {"images": [data_address()] * 17}
 
     assert_error(client.post(SEARCH, json=body), 422, "request_invalid")
-
-
-@pytest.mark.parametrize(
-    ("method", "path", "hint"),
-    [
-        ("GET", "/api/libraries?limit=5", "takes none"),
-        ("POST", f"{SEARCH}?top_k=3", "takes none"),
-        ("GET", "/api/libraries/tiny/items/" + "0" * 32 + "/thumbnail?size=64", "'side'"),
-        ("GET", "/api/libraries/tiny/items/" + "0" * 32 + "/thumbnail?side=64&Side=64", "'side'"),
-    ],
-)
-def test_a_parameter_that_would_do_nothing_is_refused(
-    client: TestClient, method: str, path: str, hint: str
-) -> None:
-    answer = client.request(method, path, json={"text": "roses"} if method == "POST" else None)
-
-    assert hint in assert_error(answer, 422, "request_invalid")["hint"]

@@ -9,6 +9,16 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from typing import Final, Protocol
+
+_LOOK: Final = 0.1  # seconds after which a thread that waits for a lock looks whether it is wanted
+
+
+class Lock(Protocol):
+    """A lock of `threading`, reentrant or not."""
+
+    def acquire(self, blocking: bool = True, timeout: float = -1) -> bool: ...  # noqa: FBT001, FBT002 - theirs
+    def release(self) -> None: ...
 
 
 class CancelledEarly(GeneratorExit):
@@ -78,3 +88,18 @@ _CURRENT: ContextVar[Cancellation | None] = ContextVar("florilegium-cancellation
 def current_cancellation() -> Cancellation:
     """Return what the work of this thread is cancelled by; one that nobody has, outside any."""
     return _CURRENT.get() or Cancellation()
+
+
+@contextmanager
+def holding(lock: Lock) -> Iterator[None]:
+    """Hold a lock, behind which others may wait for long.
+
+    Raises CancelledEarly if the work of this thread is no longer wanted before it has the lock.
+    """
+    cancellation = current_cancellation()
+    while not lock.acquire(timeout=_LOOK):
+        cancellation.check()
+    try:
+        yield
+    finally:
+        lock.release()

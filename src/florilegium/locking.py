@@ -84,6 +84,29 @@ def read_holder(folder: Path) -> Holder | None:
         return None
 
 
+def is_written(folder: Path) -> bool:
+    """Return whether somebody writes to the library whose index folder is `folder`.
+
+    Looks at the lock only where a writer has left a note, so that no writer is kept out: the note
+    of one that was killed is cleared away.
+    """
+    note = folder / _HOLDER
+    if not note.exists():
+        return False
+    lock = filelock.FileLock(folder / _LOCK)
+    try:
+        lock.acquire(timeout=0)
+    except filelock.Timeout:
+        return True
+    except OSError:  # nothing can be written here, and whether others can is not known
+        return False
+    try:
+        note.unlink(missing_ok=True)
+    finally:
+        lock.release()
+    return False
+
+
 def _acquire(
     lock: filelock.BaseFileLock,
     folder: Path,

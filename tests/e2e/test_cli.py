@@ -17,6 +17,8 @@ from pathlib import Path
 import pytest
 from PIL import Image, ImageDraw
 
+from florilegium.courtesy import going_first
+
 COMMAND = [sys.executable, "-c", "from florilegium.cli.app import main; main()"]
 FAKES = "--set encoder.name=fake:32 --set text_encoder.name=fake:32 --set store.name=memory"
 HEAVY = ("torch", "chromadb", "onnxruntime", "gradio", "fastapi", "skimage", "sklearn", "scipy")
@@ -151,19 +153,21 @@ def test_ctrl_c_is_exit_code_130(
     for number in range(200):
         Image.new("RGB", (600, 600), (number % 256, 0, 0)).save(folder / f"{number}.png")
     leader, follower = terminal
-    process = subprocess.Popen(
-        [*COMMAND, "ingest"],
-        cwd=folder,
-        env=environment,
-        stderr=follower,
-        stdout=subprocess.PIPE,
-        # Tests in the background ignore Ctrl-C, and what they start would, too.
-        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
-    )
-    os.close(follower)
-    shown = _read_terminal(leader, until=b"/203")
+    (folder / ".florilegium").mkdir(exist_ok=True)
+    with going_first(folder / ".florilegium"):  # so that it has not ended before it is told to
+        process = subprocess.Popen(
+            [*COMMAND, "ingest"],
+            cwd=folder,
+            env=environment,
+            stderr=follower,
+            stdout=subprocess.PIPE,
+            # Tests in the background ignore Ctrl-C, and what they start would, too.
+            preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
+        )
+        os.close(follower)
+        shown = _read_terminal(leader, until=b"/203")
 
-    process.send_signal(signal.SIGINT)
+        process.send_signal(signal.SIGINT)
     shown += _read_terminal(leader, until=b"run again to go on")
     process.communicate(timeout=60)
 

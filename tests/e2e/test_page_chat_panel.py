@@ -133,6 +133,11 @@ def test_a_page_made_anew_shows_the_answer_that_is_still_written(
     said = page.locator(".fl-reply")
     expect(said).to_contain_text("word5 ")
     assert page.input_value(QUESTION) == ""
+    page.locator(".fl-strip .fl-card").first.wait_for()
+    said.locator(".fl-cite").first.click()
+    expect(page.locator(".fl-panel-title")).to_have_text("red square")
+    page.keyboard.press("Escape")
+    expect(page.locator(".fl-panel-card")).to_be_hidden()
     assert served.notes.count("ended") == before
     page.locator("[aria-label='Stop'], [aria-label='停止']").click()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlencode
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -106,3 +107,22 @@ def test_hostile_words_in_the_address_do_nothing(open_page: OpenPage) -> None:
 
     expect(page.locator(QUESTION)).to_be_visible()
     nothing_was_made_of_it(page)
+
+
+def test_a_hostile_filter_in_the_address_is_shown_as_text(
+    open_page: OpenPage, served: Served
+) -> None:
+    asked = [
+        ("tab", "search"),
+        ("q", "purple"),
+        *((name, f"x={NAME}{TEMPLATE}") for name in ("label", "fields", "since", "find", "most")),
+        ("folder", "../../nowhere-on-the-disk"),
+    ]
+    page = open_page(f"?{urlencode(asked)}")
+
+    expect(page.locator(".fl-results .fl-failed")).to_be_visible()
+    page.click("text=Filters (4)")
+    expect(page.locator(".fl-filter-form")).to_contain_text(f"{NAME}{TEMPLATE}")
+    nothing_was_made_of_it(page)
+    kept = [file.read_bytes() for file in served.folder.rglob("*") if file.is_file()]
+    assert not any(b"nowhere-on-the-disk" in one for one in kept)

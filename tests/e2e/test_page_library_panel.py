@@ -7,7 +7,10 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
+from florilegium import Library
+from florilegium.config import INDEX_FOLDER
 from florilegium.courtesy import going_first
+from florilegium.locking import writers_lock
 from tests.conftest import draw
 from tests.e2e.browsing import search
 from tests.e2e.conftest import OpenPage, Served
@@ -66,3 +69,24 @@ def test_who_may_only_read_sees_why_nothing_can_be_changed(open_page: OpenPage) 
     expect(page.locator(".fl-tab-library")).to_contain_text("You may read this library")
     expect(page.locator("button:has-text('Ingest')")).to_have_count(0)
     expect(page.locator(".fl-uploader")).to_have_count(0)
+
+
+def test_what_another_process_writes_is_announced_and_shown_when_it_has_ended(
+    open_page: OpenPage, served: Served
+) -> None:
+    page = open_page("?tab=library")
+    texts = page.locator(".fl-figure-value").nth(2)
+    before = int(texts.inner_text())
+    told = page.get_by_text("Another program is writing to this library.")
+    expect(told).to_have_count(0)
+    note = served.library / "written by another.md"
+    note.write_text("# Orange\n\nAn orange pentagon has five sides.\n", encoding="utf-8")
+
+    with Library.open(served.library, overrides={"chat.name": "fake"}) as library:
+        with writers_lock(served.library / INDEX_FOLDER, doing="a test"):
+            expect(told).to_be_visible()
+            expect(texts).to_have_text(str(before))
+        library.ingest()
+
+    expect(texts).to_have_text(str(before + 1))
+    expect(told).to_have_count(0)

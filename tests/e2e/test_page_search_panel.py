@@ -83,3 +83,52 @@ def test_more_like_a_picture_searches_with_it_and_does_not_find_it_again(
 
     for name in ("circle.png", "notes/triangle.png"):
         expect(page.locator(".fl-grid .fl-path", has_text=name)).to_have_count(1)
+
+
+def test_the_address_shows_the_same_search_to_others_after_a_reload_and_on_the_way_back(
+    open_page: OpenPage,
+) -> None:
+    page = open_page("?tab=search")
+    search(page, "triangle")
+    circle = page.locator(".fl-grid .fl-path", has_text="circle.md")
+    expect(circle).to_have_count(1)
+    page.click("text=Filters")
+    folder = page.get_by_role("combobox", name="Folder")
+    folder.click()
+    page.get_by_role("option", name="notes").click()
+    folder.press("Escape")
+    expect(circle).to_have_count(0)
+    page.wait_for_url(re.compile("folder=notes"))
+
+    page.reload()
+    page.locator(".fl-grid").wait_for()
+    expect(page.get_by_text("Filters (1)")).to_be_visible()
+    assert all(path.startswith("notes/") for path in paths(page))
+    other = open_page(page.url.partition("/?")[2].join(["?", ""]), user="berta")
+    other.locator(".fl-grid").wait_for()
+    assert paths(other) == paths(page)
+
+    page.go_back()
+    expect(circle).to_have_count(1)
+    expect(page.get_by_text("Filters (1)")).to_have_count(0)
+    page.go_forward()
+    expect(circle).to_have_count(0)
+    expect(page.get_by_text("Filters (1)")).to_be_visible()
+
+
+def test_back_from_a_picture_shows_the_words_before_it(open_page: OpenPage) -> None:
+    page = open_page("?tab=search")
+    search(page, "red square")
+
+    page.locator(".fl-found", has_text="red square.png").locator(
+        "[aria-label='More like this']"
+    ).click()
+    expect(page.locator(".fl-tab-search .fl-chip")).to_be_visible()
+    page.click(".fl-choices button:has-text('Texts')")
+    expect(page.locator(".fl-grid .fl-card-picture")).to_have_count(0)
+    page.wait_for_url(re.compile("find=text"))
+    page.go_back()
+
+    expect(page.locator(SEARCH)).to_have_value("red square")
+    expect(page.locator(".fl-tab-search .fl-chip")).to_have_count(0)
+    expect(page.locator(".fl-grid .fl-path", has_text="red square.png")).to_have_count(1)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from playwright.sync_api import expect
 
 from tests.e2e.browsing import (
+    SEARCH,
     answered,
     ask,
+    search,
 )
 from tests.e2e.conftest import OpenPage
 
@@ -46,3 +50,22 @@ def test_escape_closes_the_source_and_the_picture_of_another_opens_large(
     picture = page.locator(".fl-large")
     picture.wait_for()
     page.wait_for_function("document.querySelector('.fl-large').naturalWidth === 64")
+
+
+def test_after_a_reload_with_an_open_source_back_goes_to_what_was_before(
+    open_page: OpenPage,
+) -> None:
+    page = open_page("?tab=search")
+    search(page, "blue triangle")
+    search(page, "red square")
+    page.wait_for_url(re.compile("q=red"))
+    page.locator(".fl-grid .fl-card").first.click()
+    expect(page.locator(".fl-panel-card")).to_be_visible()
+    page.wait_for_function("history.state?.isSource")
+
+    page.reload()
+    page.locator(".fl-grid").wait_for()
+    expect(page.locator(SEARCH)).to_have_value("red square")
+    page.go_back()
+
+    expect(page.locator(SEARCH)).to_have_value("blue triangle")

@@ -23,7 +23,7 @@ WRITING: Final = (
     "write", "pwrite64", "writev", "pwritev", "fsync", "fdatasync", "ftruncate", "fallocate",
     "rename", "renameat", "renameat2", "unlink", "unlinkat", "rmdir", "mkdir", "mkdirat",
 )  # fmt: skip
-_ATTACHING = 20  # seconds
+_ATTACHING = 60  # seconds
 
 
 def missing() -> str:

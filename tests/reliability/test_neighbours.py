@@ -5,13 +5,15 @@ from __future__ import annotations
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
 import pytest
 
 from florilegium import Library
+from florilegium.config import INDEX_FOLDER
+from florilegium.courtesy import going_first
 from florilegium.errors import IndexLockedError, StoreError
 from tests.conftest import FAKES, write_tiny_folder
 from tests.reliability.processes import at_work, run, start
@@ -49,6 +51,14 @@ def held(file: Path) -> Iterator[None]:
     with closing(sqlite3.connect(file, isolation_level=None)) as connection:
         connection.execute("BEGIN IMMEDIATE")
         yield
+
+
+@contextmanager
+def paused(folder: Path) -> Iterator[Callable[[], None]]:
+    """Let an ingest wait before its first file; give what lets it go on."""
+    with ExitStack() as pause:
+        pause.enter_context(going_first(folder / INDEX_FOLDER))
+        yield pause.close
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -92,7 +102,7 @@ def test_a_file_that_is_held_for_too_long_is_named_and_the_next_run_goes_on(
 def test_of_two_that_ingest_at_once_the_second_says_who_the_first_is(tmp_path: Path) -> None:
     folder = library_of(tmp_path)
     change(folder)
-    with at_work(Job(folder=folder, log=tmp_path / "log", wait=False)) as first:
+    with paused(folder) as go_on, at_work(Job(folder=folder, log=tmp_path / "log")) as first:
         lock = folder / ".florilegium" / "lock.json"
         while not lock.exists():
             assert first.process.is_alive(), "it ended before it was seen"
@@ -100,6 +110,7 @@ def test_of_two_that_ingest_at_once_the_second_says_who_the_first_is(tmp_path: P
         with Library.open(folder) as library:
             with pytest.raises(IndexLockedError, match=f"process {first.pid} ") as caught:
                 library.ingest()
+            go_on()
             library.ingest(wait=60)
             found = state_of(library)
         assert isinstance(first.join(), Outcome)
@@ -148,10 +159,12 @@ def test_who_searches_meanwhile_sees_no_error_and_no_half(
             return found if rebuild else [sorted(some) for some in found]
 
         before, searches = search(), 0
-        with at_work(job) as running:
+        with paused(folder) as go_on, at_work(job) as running:
             while running.process.is_alive() and not running.pipe.poll():
                 assert search() == before
                 searches += 1
+                if searches == 2:
+                    go_on()
             assert isinstance(running.join(), Outcome)
         after = search()
 

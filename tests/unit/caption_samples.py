@@ -71,7 +71,7 @@ class Seeing:
             self.asked.append(colour)
             self.prompts.append(getattr(prompt, "text", ""))
             self.options.append(options)
-            self.together.wait(10)
+            self.together.wait(60)
             instead = self.instead.get(colour, f"It is a {colour} thing.")
             if callable(instead):
                 instead()

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from florilegium.cancelling import Cancellation, CancelledEarly, current_cancellation
+from florilegium.cancelling import Cancellation, CancelledEarly, current_cancellation, holding
 
 LONG = 30.0
 
@@ -87,3 +87,20 @@ def test_who_goes_on_although_it_is_cancelled_is_told() -> None:
 
     with pytest.raises(CancelledEarly):
         cancellation.check()
+
+
+def test_who_waits_for_a_lock_leaves_when_cancelled() -> None:
+    lock, cancellation = threading.Lock(), Cancellation()
+    threading.Timer(0.05, cancellation.cancel).start()
+
+    with (
+        lock,
+        cancellation.working(),
+        pytest.raises(CancelledEarly),
+        holding(lock),
+    ):
+        raise AssertionError("It has the lock.")
+
+    with holding(lock):
+        assert lock.locked()
+    assert not lock.locked()

@@ -14,7 +14,7 @@ import pytest
 
 from florilegium import Library
 from florilegium.errors import IndexLockedError, StoreError
-from florilegium.locking import Holder, read_holder, writers_lock
+from florilegium.locking import Holder, is_written, read_holder, writers_lock
 
 HOLD = """
 import sys
@@ -146,3 +146,25 @@ def test_two_ingests_at_once(tiny_library: Library) -> None:
 
     assert report.unchanged == 7
     assert len(waited_for) == 1
+
+
+def test_a_library_is_written_as_long_as_another_process_holds_its_lock(tmp_path: Path) -> None:
+    assert not is_written(tmp_path)
+
+    with other_process(tmp_path):
+        assert is_written(tmp_path)
+
+    assert not is_written(tmp_path)
+
+
+def test_the_note_of_a_writer_that_was_killed_keeps_nobody_out(tmp_path: Path) -> None:
+    with other_process(tmp_path) as process:
+        process.kill()
+        process.wait()
+        assert read_holder(tmp_path) is not None
+
+        assert not is_written(tmp_path)
+
+    assert read_holder(tmp_path) is None
+    with writers_lock(tmp_path, doing="testing"):
+        assert is_written(tmp_path)

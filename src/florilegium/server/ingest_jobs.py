@@ -17,6 +17,7 @@ import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from time import monotonic
 from typing import Literal
 
 from florilegium import tracing
@@ -28,7 +29,7 @@ from florilegium.server.request_notes import current_request
 logger = logging.getLogger(__name__)
 
 _KEPT = 20  # jobs of one library that are remembered
-_PATIENCE = 20.0  # seconds that a cancelled run has to write down what it did
+_PATIENCE = 20.0  # seconds that cancelled runs have together to write down what they did
 _NICE = 10  # those who search come first
 
 
@@ -123,35 +124,37 @@ class IngestJobs:
         return job
 
     def cancel(self, library: str, id_: str) -> None:
-        """End a run after the file at hand; one that has ended is left alone."""
+        """End a run after the file at hand; one that ends already or has ended is left alone."""
         job = self.get(library, id_)
         with self._lock:
-            process = self._processes.get(job.id)
-            if process is not None:
-                self._cancelled.add(job.id)
-                process.send_signal(signal.SIGINT)
+            if process := self._processes.get(job.id):
+                self._tell_to_end(job.id, process)
 
     def tell_to_end(self) -> None:
         """Start no more, and tell all runs to end after the file at hand."""
         with self._lock:
             self._closed = True
             for id_, process in self._processes.items():
-                if id_ not in self._cancelled:  # a second signal would break off the file at hand
-                    self._cancelled.add(id_)
-                    process.send_signal(signal.SIGINT)
+                self._tell_to_end(id_, process)
 
     def close(self) -> None:
         """End all runs: what they have done stays done."""
         self.tell_to_end()
         with self._lock:
             processes = list(self._processes.values())
+        deadline = monotonic() + _PATIENCE
         for process in processes:
             try:
-                process.wait(_PATIENCE)
+                process.wait(max(0.0, deadline - monotonic()))
             except subprocess.TimeoutExpired:
                 process.kill()  # which loses nothing either
         for watcher in self._watchers:
             watcher.join()
+
+    def _tell_to_end(self, id_: str, process: subprocess.Popen[str]) -> None:
+        if id_ not in self._cancelled:  # a second signal would break off the file at hand
+            self._cancelled.add(id_)
+            process.send_signal(signal.SIGINT)
 
     def _watch(self, id_: str, process: subprocess.Popen[str]) -> None:
         assert process.stdout is not None

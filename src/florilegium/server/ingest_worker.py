@@ -21,6 +21,7 @@ from florilegium.errors import FlorilegiumError
 from florilegium.library import Library
 from florilegium.serialize import Json, report_to_json
 from florilegium.server.logs import set_up_logging
+from florilegium.server.plain_errors import plain_report
 from florilegium.trace_export import sending_traces
 
 logger = logging.getLogger("florilegium.server.ingest_worker")  # also where it is __main__
@@ -57,7 +58,7 @@ def _run(out: TextIO) -> int:
         return 1
     except KeyboardInterrupt:
         return 1  # before there was anything to report
-    _tell(out, {"report": report_to_json(report)})
+    _tell(out, {"report": plain_report(report_to_json(report))})
     return 0
 
 

@@ -20,6 +20,7 @@ from florilegium.errors import (
     ItemNotFoundError,
     RequestError,
 )
+from florilegium.serialize import Json
 from florilegium.server.ingest_jobs import Job
 from florilegium.server.served import Served
 
@@ -37,6 +38,7 @@ _BLANK = r"(?<![,;:.!?)])(?<!\.\w{2})(?<!\.\w{3})(?<!\.\w{4})[ ]"
 _BARE: Final = re.compile(rf"(?<![\w:/.…'\"-])/(?:{_SIGN}+(?:{_BLANK}{_SIGN}+){{0,5}}/)+({_SIGN}+)")
 # A model in the settings that is a file or a folder, as `llama_cpp:~/models/rose.gguf`.
 _OWN_MODEL: Final = re.compile(r"(\w+:)[/~].*?([^/]*)/?")
+_SENTENCES: Final = frozenset({"message", "hint", "caption_problem"})
 _LOCKED: Final = "Another program is writing to this library."
 _WAIT: Final = "Wait until it has ended."
 
@@ -61,7 +63,7 @@ def plain_text(text: str, served: Served) -> str:
     """Return a text in which no path of this machine is left."""
     root = str(served.library.root)
     inside = text.replace(root, served.name).replace(repr(root)[1:-1], served.name)
-    return _BARE.sub(r"…/\1", _QUOTED.sub(r"\1…/\2\1", inside))
+    return _without_folders(inside)
 
 
 def plain_job(job: Job, served: Served) -> Job:
@@ -75,6 +77,23 @@ def plain_job(job: Job, served: Served) -> Job:
         for key, value in job.error.items()
     }
     return replace(job, error=told)
+
+
+def plain_report(report: Json) -> Json:
+    """Return the report of a run of ingest whose sentences say no path of this machine."""
+    return {name: _plain(name, value) for name, value in report.items()}
+
+
+def _plain(name: str, value: object) -> object:
+    if isinstance(value, str):
+        return _without_folders(value) if name in _SENTENCES else value
+    if isinstance(value, list):
+        return [_plain(name, one) for one in value]
+    return plain_report(value) if isinstance(value, dict) else value
+
+
+def _without_folders(text: str) -> str:
+    return _BARE.sub(r"…/\1", _QUOTED.sub(r"\1…/\2\1", text))
 
 
 def plain_event(event: Event, served: Served) -> Event:

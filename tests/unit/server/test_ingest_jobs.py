@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import signal
+import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -149,6 +151,20 @@ def test_a_cancelled_run_keeps_what_it_did(
         assert 5 <= library.statistics().sources < 407
 
 
+def test_who_cancels_a_run_twice_breaks_nothing_off(
+    jobs: IngestJobs, order: Order, gate: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = jobs.start("tiny", order)
+    told: list[int] = []
+    monkeypatch.setattr(jobs._processes[job.id], "send_signal", told.append)
+
+    jobs.cancel("tiny", job.id)
+    jobs.cancel("tiny", job.id)
+
+    assert told == [signal.SIGINT]
+    gate.touch()
+
+
 @pytest.mark.usefixtures("gate")
 def test_a_killed_run_is_told_as_failed(jobs: IngestJobs, order: Order) -> None:
     job = jobs.start("tiny", order)
@@ -223,3 +239,27 @@ def test_after_the_end_nothing_is_started(order: Order) -> None:
 def test_an_unknown_run_is_not_found(jobs: IngestJobs) -> None:
     with pytest.raises(NotFoundError, match="no job 'x'"):
         jobs.get("tiny", "x")
+
+
+def test_runs_that_do_not_end_have_their_time_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    jobs, now, killed = IngestJobs(), [0.0], []
+
+    class Stuck:
+        def send_signal(self, _: int) -> None:
+            pass
+
+        def wait(self, seconds: float) -> int:
+            now[0] += seconds
+            raise subprocess.TimeoutExpired("ingest", seconds)
+
+        def kill(self) -> None:
+            killed.append(self)
+
+    monkeypatch.setattr("florilegium.server.ingest_jobs.monotonic", lambda: now[0])
+    stuck = {name: Stuck() for name in ("a", "b", "c")}
+    jobs._processes = cast("dict[str, subprocess.Popen[str]]", stuck)
+
+    jobs.close()
+
+    assert len(killed) == 3
+    assert now[0] <= 20.0

@@ -54,6 +54,18 @@ def test_progress_and_the_report_are_told(
     assert [step["done"] for step in steps] == sorted(step["done"] for step in steps)
 
 
+def test_the_report_tells_no_path_of_this_machine(
+    tiny_folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Library.create(tiny_folder, overrides=FAKES).close()
+    stopped = {"caption_problem": "'/srv/models/rose.gguf' broke."}
+    monkeypatch.setattr("florilegium.server.ingest_worker.report_to_json", lambda _: stopped)
+
+    _, told = run(tiny_folder, monkeypatch, capsys)
+
+    assert told[-1] == {"report": {"caption_problem": "'…/rose.gguf' broke."}}
+
+
 def test_a_run_whose_server_was_killed_ends_without_a_traceback(tiny_folder: Path) -> None:
     Library.create(tiny_folder, overrides=FAKES).close()
     order = order_of(tiny_folder)

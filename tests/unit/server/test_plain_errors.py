@@ -9,7 +9,13 @@ from florilegium.answers import Answer, Failed, Failure, Finished, Identificatio
 from florilegium.errors import InvalidQueryError, StoreError
 from florilegium.serialize import Json
 from florilegium.server.ingest_jobs import Job
-from florilegium.server.plain_errors import plain_event, plain_job, plain_text, without_paths
+from florilegium.server.plain_errors import (
+    plain_event,
+    plain_job,
+    plain_report,
+    plain_text,
+    without_paths,
+)
 from florilegium.server.served import Served
 
 BOTH_MARKS = "/home/a/it is 'the' \"x\"/m.onnx"
@@ -124,3 +130,17 @@ def test_the_notes_of_an_answer_hold_no_path(served: Served) -> None:
     assert "…/rose.gguf" in str(events)
     assert "/srv" not in str(events)
     assert plain_event(Token(text="See /srv/a/b."), served) == Token(text="See /srv/a/b.")
+
+
+def test_a_report_tells_files_of_the_library_and_no_other_path() -> None:
+    problem = "The weights in '/srv/models/rose' do not fit into memory."
+    failed: Json = {"path": "a /b/c.png", "message": problem, "hint": None}
+
+    told = plain_report({"added": 1, "caption_problem": problem, "caption_failures": [failed]})
+
+    plain = "The weights in '…/rose' do not fit into memory."
+    assert told == {
+        "added": 1,
+        "caption_problem": plain,
+        "caption_failures": [{"path": "a /b/c.png", "message": plain, "hint": None}],
+    }

@@ -13,6 +13,7 @@ from typing import Final
 
 import httpx
 
+from florilegium.cancelling import holding
 from florilegium.chat_models.openai.connection import Connection, NoResponse
 from florilegium.chat_models.openai.halves import PairJoiner
 from florilegium.chat_models.openai.listing import ListedModel, find_model, name_models
@@ -61,7 +62,7 @@ class OpenAIChatModel:
         Raises:
             ChatError: The server is down, slow, or refuses the key.
         """
-        with self._lock:
+        with holding(self._lock):
             if self._info is None:
                 model = self._name()
                 self._info = ChatModelInfo(
@@ -139,7 +140,7 @@ class OpenAIChatModel:
         """Return the name that the server knows the model by."""
         if self._model:
             return self._model
-        with self._lock:
+        with holding(self._lock):
             if self._only is None:
                 self._only = _only_model(self._connection.models(), self._connection.server)
             return self._only
@@ -150,7 +151,7 @@ class OpenAIChatModel:
 
     def _look(self) -> Sight:
         """Return whether the model sees: as it is set, as it is known, or by trying."""
-        with self._lock:
+        with holding(self._lock):
             if self._sight is None:
                 self._sight = self._set_sight() or self._known_sight()
             return self._sight

@@ -41,9 +41,21 @@ class Answering:
         self._due: asyncio.TimerHandle | None = None
 
     @property
-    def text(self) -> str:
-        """Return what is written so far."""
-        return self._text
+    def found(self) -> Retrieved | None:
+        """Return what was found, once it is."""
+        return self._found
+
+    def show_found(self, view: AnswerView) -> None:
+        """Show in a view what was found, and what is written of it when a number is chosen."""
+        if self._found is None:
+            return
+        named = identification_to_json(self._found.identification)
+        hits = hits_with_contributions(self._found.hits)
+        view.found(named, hits, self._found.searched, so_far=partial(self._unfinished, None))
+
+    def write(self, view: AnswerView) -> None:
+        """Write into a view what is written so far."""
+        view.write(self._text, len(self._found.hits) if self._found else 0)
 
     async def run(self, asked: Asked) -> Json:
         """Return the reply; one that was stopped has what was written by then.
@@ -84,9 +96,7 @@ class Answering:
 
     def _show(self, event: Event) -> None:
         if isinstance(event, Retrieved):
-            named = identification_to_json(event.identification)
-            hits = hits_with_contributions(event.hits)
-            self._view.found(named, hits, event.searched, so_far=partial(self._unfinished, None))
+            self.show_found(self._view)
         elif isinstance(event, Token):
             if self._due is None:
                 self._due = asyncio.get_running_loop().call_later(PACE, self._write)
@@ -97,4 +107,4 @@ class Answering:
         self._due = None
         if self._view.is_gone:
             return
-        self._view.write(self._text, len(self._found.hits) if self._found else 0)
+        self.write(self._view)

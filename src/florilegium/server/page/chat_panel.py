@@ -187,8 +187,14 @@ class ChatPanel:
     async def _read(self, writing: Writing, view: AnswerView) -> None:
         """Show an answer that another page had asked for."""
         try:
+            found = None
             while not (await asyncio.wait([writing.reply], timeout=_LOOK))[0]:
-                view.write(writing.text(), 0)
+                answering = writing.answering()
+                if answering is None or view.is_gone:
+                    continue
+                if found is None and (found := answering.found) is not None:
+                    answering.show_found(view)
+                answering.write(view)
             try:
                 self._exchanges = await asyncio.to_thread(read_held, self._visit, writing.chat)
                 self._count = writing.ordinal
@@ -285,7 +291,7 @@ class ChatPanel:
             question=question,
             shown=given.shown if given else None,
             ordinal=self._count + 1,
-            text=lambda: self._answering.text if self._answering else "",
+            answering=lambda: self._answering,
             stop=self.stop,
             reply=asyncio.get_running_loop().create_future(),
             readers={self._client},

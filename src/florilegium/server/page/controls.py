@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
+from weakref import WeakMethod
 
 from nicegui import ui
 from nicegui.element import Element
@@ -11,6 +12,8 @@ from nicegui.element import Element
 from florilegium.errors import FlorilegiumError
 from florilegium.server.page.error_words import error_lines
 from florilegium.server.page.texts import Say
+
+_Event = TypeVar("_Event")
 
 
 def block(kind: str, *, tag: str = "div", **attributes: str) -> Element:
@@ -70,3 +73,18 @@ def raw_button(kind: str, name: str, act: Callable[..., Any]) -> Element:
     button = block(kind, tag="button", type="button", aria_label=name, title=name)
     button.on("click", act, args=[])
     return button
+
+
+def weakly(handler: Callable[[_Event], object]) -> Callable[[_Event], object]:
+    """Return a handler of an upload that does not keep the object whose method it is.
+
+    FastAPI remembers the routes of thousands of uploads after their pages are gone, and with
+    them their handlers, which would keep pictures.
+    """
+    method = WeakMethod(handler)
+
+    def handle(event: _Event) -> object:
+        act = method()
+        return None if act is None else act(event)
+
+    return handle

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Final
 
 from nicegui import ui
@@ -15,6 +15,8 @@ from florilegium.server.page.error_words import error_lines
 from florilegium.server.page.visit import Visit
 from florilegium.server.service import MOST_FACETS
 
+_KINDS: Final = ("folder", "suffix", "label", "fields")
+_DAYS: Final = ("since", "until")
 _PAUSE: Final = 500  # milliseconds: while a year is typed, it is a day of the first century
 
 # The first value that fits what was typed is the one that Enter takes.
@@ -37,6 +39,7 @@ class FilterForm:
         self._days: dict[str, str] = {}
         self._fold = ui.expansion(visit.say("search.filters")).classes("fl-fold").props("dense")
         self._fold.props["toggle-aria-label"] = visit.say("search.filters")
+        self._clear: ui.button | None = None  # until the fold is opened
         with self._fold:
             self._place = block("fl-filter-form")
         self._fold.on_value_change(self._open)
@@ -45,6 +48,21 @@ class FilterForm:
     def count(self) -> int:
         """Return how many values and days were chosen."""
         return sum(len(values) for values in self._chosen.values()) + len(self._days)
+
+    @property
+    def address(self) -> list[tuple[str, str]]:
+        """Return what an address says of what was chosen."""
+        chosen = [(name, value) for name in _KINDS for value in self._chosen.get(name, ())]
+        return [*chosen, *((name, self._days[name]) for name in _DAYS if name in self._days)]
+
+    async def put(self, address: Mapping[str, Sequence[str]]) -> None:
+        """Choose what an address says; what is wrong with it, `filter` finds."""
+        self._chosen = {
+            name: list(dict.fromkeys(address[name])) for name in _KINDS if name in address
+        }
+        self._days = {name: address[name][0] for name in _DAYS if name in address}
+        await self._open()
+        self._tell()
 
     def filter(self) -> Filter | None:
         """Return what was chosen, if anything was. Raises InvalidQueryError for wrong days."""
@@ -149,7 +167,8 @@ class FilterForm:
         count = self.count
         name = self._visit.say("search.filters")
         self._fold.text = f"{name} ({count})" if count else name
-        self._clear.set_visibility(count > 0)
+        if self._clear is not None:
+            self._clear.set_visibility(count > 0)
 
 
 def _without(days: dict[str, str], name: str) -> dict[str, str]:

@@ -6,16 +6,27 @@ import io
 
 from nicegui import events, ui
 
+from florilegium.config import INDEX_FOLDER
 from florilegium.errors import FlorilegiumError
+from florilegium.library import Library
+from florilegium.locking import is_written
 from florilegium.parts import Statistics
 from florilegium.report import FailedFile
 from florilegium.server.ingest_jobs import Job
-from florilegium.server.page.controls import block, notice, primary_button, tell_error, words
+from florilegium.server.page.controls import (
+    block,
+    notice,
+    primary_button,
+    tell_error,
+    weakly,
+    words,
+)
 from florilegium.server.page.error_words import error_lines, lines_of
 from florilegium.server.page.picture_input import REJECTED
 from florilegium.server.page.visit import Visit
 
 _EVERY = 0.7  # seconds between two looks at a run
+_OTHERS_EVERY = 5.0  # seconds between two looks at whether another process writes
 _SHOWN_FAILURES = 50
 _MOST_FILES = 200
 _COUNTS = ("added", "updated", "unchanged", "removed", "captioned")
@@ -27,12 +38,16 @@ class LibraryPanel:
     def __init__(self, visit: Visit) -> None:
         self._visit = visit
         self._seen: Job | None = None
+        self._others = block("fl-others", aria_live="polite")
+        self._is_written = False
+        self._shown: Statistics | None = None
         self._figures = block("fl-figures-place")
         with block("fl-work"):
             self._work()
         self._failures = block("fl-failures")
         self._spaces = block("fl-spaces")
         self._timer = ui.timer(_EVERY, self._look, active=False)
+        self._slow_timer = ui.timer(_OTHERS_EVERY, self._look_at_others, active=False)
 
     @property
     def picture_target(self) -> int | None:
@@ -61,6 +76,7 @@ class LibraryPanel:
             self._show_job(jobs[0])
 
     def _show(self, statistics: Statistics) -> None:
+        self._shown = statistics
         say = self._visit.say
         figures = (
             ("library.files", statistics.sources),
@@ -121,9 +137,9 @@ class LibraryPanel:
             auto_upload=True,
             max_file_size=limit,
             max_files=_MOST_FILES,
-            on_upload=self._receive,
+            on_upload=weakly(self._receive),
         )
-        self._upload.on("rejected", self._reject, js_handler=REJECTED)
+        self._upload.on("rejected", weakly(self._reject), js_handler=REJECTED)
         # What became of a file is said below: the list would give a tick to all that arrived, and
         # would not take the same file again.
         self._upload.on(
@@ -179,6 +195,34 @@ class LibraryPanel:
     def watch(self, *, is_shown: bool) -> None:
         """Look at the runs, also those that others start, while the panel is shown."""
         self._timer.active = is_shown
+        self._slow_timer.active = is_shown
+
+    async def _look_at_others(self) -> None:
+        """Say that another process writes, such as the command line; show what it has done."""
+        visit = self._visit
+        try:
+            jobs = visit.service.jobs(visit.user, visit.library)
+            if any(job.state == "running" for job in jobs):
+                return
+            is_written = await visit.service.look(visit.user, visit.library, _is_written)
+            self._tell_of_others(is_written=is_written)
+            if is_written:
+                return
+            statistics = await visit.service.statistics(visit.user, visit.library)
+        except FlorilegiumError:  # the next thing that is done says so
+            return
+        if statistics != self._shown:
+            await self.refresh()
+
+    def _tell_of_others(self, *, is_written: bool) -> None:
+        if is_written == self._is_written:
+            return
+        self._is_written = is_written
+        self._others.clear()
+        if is_written:
+            say = self._visit.say
+            with self._others:
+                notice("stopped", say("library.written"), say("library.written_hint"))
 
     async def _look(self) -> None:
         visit = self._visit
@@ -239,3 +283,7 @@ class LibraryPanel:
         if isinstance(failed, list) and failed:
             counts.append(say("library.failed", count=len(failed)))
         words(" · ".join(counts), "fl-quiet")
+
+
+def _is_written(library: Library) -> bool:
+    return is_written(library.root / INDEX_FOLDER)

@@ -29,6 +29,7 @@ from florilegium.server.error_answers import add_error_answers
 from florilegium.server.page import opening
 from florilegium.server.page.sockets import bind_sockets
 from florilegium.server.page.visit import PLACE, Door
+from florilegium.server.page.waiting import SENT
 from florilegium.server.service import Service
 from florilegium.server.users import User
 
@@ -125,7 +126,7 @@ class _Gate:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = scope["path"].removeprefix(scope.get("root_path", ""))
         if path == "/":
-            send = _with_policy(send)
+            send = _with_policy(send, scope)
         elif path.startswith((_CLIENT, _SOCKET)):
             if not _may_reach(scope, path):
                 await _refuse(scope, send)
@@ -152,10 +153,11 @@ def _name(path: str) -> str:
     return path
 
 
-def _with_policy(send: Send) -> Send:
+def _with_policy(send: Send, scope: Scope) -> Send:
     async def send_with_policy(message: Message) -> None:
         if message["type"] == "http.response.start":
             MutableHeaders(scope=message)["Content-Security-Policy"] = POLICY
+            scope["state"][SENT] = True
         await send(message)
 
     return send_with_policy

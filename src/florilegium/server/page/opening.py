@@ -6,6 +6,7 @@ from copy import copy
 from functools import cache, partial
 from importlib.resources import files
 from typing import Final
+from urllib.parse import parse_qs
 
 from nicegui import ui
 from nicegui.client import ClientConnectionTimeout
@@ -16,6 +17,7 @@ from florilegium.server.page.controls import block, notice, tell_error
 from florilegium.server.page.shell import Shell, tab_called
 from florilegium.server.page.texts import Say
 from florilegium.server.page.visit import PLACE, Door, Visit, language_of, theme_of, user_of
+from florilegium.server.page.waiting import drop_oldest
 from florilegium.server.served import Served
 
 FAVICON: Final = (
@@ -34,6 +36,7 @@ async def open_page(request: Request) -> None:
     user = user_of(request)
     say = Say(language=language_of(request))
     client = ui.context.client
+    drop_oldest(client)
     _dress(say, theme=theme_of(request))
     libraries = door.service.libraries(user)
     if not libraries:
@@ -60,7 +63,7 @@ async def open_page(request: Request) -> None:
     if asked.get("library") not in {None, "", visit.library}:
         [title] = [served.title for served in libraries if served.name == visit.library]
         ui.notify(say("app.other_library", title=title))
-    await shell.start(asked.get("chat"), words=asked.get("q", ""), modality=asked.get("find", ""))
+    await shell.start(asked.get("chat"), address=parse_qs(request.url.query))
 
 
 def _wanted(request: Request, libraries: list[Served]) -> str:

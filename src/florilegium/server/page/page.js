@@ -113,6 +113,7 @@ window.addEventListener("popstate", (event) => {
 });
 
 document.addEventListener("DOMContentLoaded", () => {
+  fl.closeSource(); // a page that was loaded again shows none
   fl.watch(() => window.socket?.on("connect_error", fl.reopen), 1000);
 });
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from nicegui import events, ui
 
 from florilegium.errors import FlorilegiumError
-from florilegium.server.page.controls import block, icon_button, picture, tell_error, words
+from florilegium.server.page.controls import block, icon_button, picture, tell_error, weakly, words
 from florilegium.server.page.turns import PICTURE_SIDE, THUMBNAIL_SIDE, data_url, jpeg
 from florilegium.server.page.visit import Visit
 from florilegium.types import Picture
@@ -39,9 +39,9 @@ class PictureInput:
         self._upload = ui.upload(
             auto_upload=True,
             max_file_size=limit,
-            on_upload=self._receive,
+            on_upload=weakly(self._receive),
         ).classes("fl-hidden-upload")
-        self._upload.on("rejected", self._reject, js_handler=REJECTED)
+        self._upload.on("rejected", weakly(self._reject), js_handler=REJECTED)
         self._upload.props('accept="image/*"')
         self._upload.props["aria-hidden"] = "true"
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 from nicegui import events, ui
 
@@ -25,7 +25,7 @@ from florilegium.server.page.examples import example_items
 from florilegium.server.page.excerpt_card import excerpt_card
 from florilegium.server.page.explain_view import confidence_bar, contributions_table, fold
 from florilegium.server.page.filter_form import FilterForm
-from florilegium.server.page.picture_input import PictureInput
+from florilegium.server.page.picture_input import Given, PictureInput
 from florilegium.server.page.source_panel import SourcePanel
 from florilegium.server.page.turns import hits_with_contributions
 from florilegium.server.page.visit import Visit
@@ -33,20 +33,31 @@ from florilegium.types import Modality
 
 _EXAMPLES = 6
 _CHOICES = (8, 16, 32, 64)
+_MOST = 16
 _SIDE = 1024  # pixels of a picture of the library that is searched with
+
+Address = list[tuple[str, str]]
+
+
+class OnSearch(Protocol):
+    """Keeps the address of a search."""
+
+    def __call__(self, *, push: bool) -> None: ...
 
 
 class SearchPanel:
-    """Searches in all four directions. `on_search` is called when something is searched for."""
+    """Searches in all four directions.
 
-    def __init__(
-        self, visit: Visit, sources: SourcePanel, *, on_search: Callable[[], object]
-    ) -> None:
+    `on_search` is called when something is searched for; `push` says whether Back undoes it.
+    """
+
+    def __init__(self, visit: Visit, sources: SourcePanel, *, on_search: OnSearch) -> None:
         self._visit = visit
         self._on_search = on_search
-        self._address: dict[str, str] = {}
+        self._address: Address = []
+        self._searched_with: Given | None = None
         self._sources = sources
-        self._searching = 0
+        self._showing = 0
         words(visit.say("search.intro"), "fl-intro", tag="p")
         with block("fl-search-form", role="search"):
             self._form()
@@ -58,26 +69,42 @@ class SearchPanel:
         return self._picture.target
 
     @property
-    def address(self) -> dict[str, str]:
-        """Return what the page's address says of the last search."""
+    def address(self) -> Address:
+        """Return what the page's address says of the last search; a picture is never in it."""
         return self._address
 
-    def put(self, text: str, modality: str) -> None:
-        """Take from an address what `greet` is to search for."""
+    async def put(self, address: Mapping[str, Sequence[str]]) -> None:
+        """Fill the form with what an address says, which is no search yet."""
+        text = next(iter(address.get("q", ())), "")
+        modality, most = (next(iter(address.get(name, ())), "") for name in ("find", "most"))
+        self._picture.clear()
         self._field.set_value(text[: self._visit.service.config.max_question_characters])
-        if modality in tuple(Modality):
-            self._modality.set_value(modality)
+        self._modality.set_value(modality if modality in tuple(Modality) else "")
+        self._most.set_value(int(most) if most in map(str, _CHOICES) else _MOST)
+        await self._filters.put(address)
+        self._address = self._said()
+
+    async def go_back(self, address: Mapping[str, Sequence[str]]) -> None:
+        """Show the search of another address, unless it is the one that is shown."""
+        before = self._address
+        is_picture = self._searched_with is not None
+        await self.put(address)
+        if is_picture or self._address != before:
+            await self.greet()
 
     async def greet(self) -> None:
         """Show what there is to search for, or what an address asked for."""
         visit = self._visit
         if self._field.value:
-            await self.search()
+            await self._look(str(self._field.value).strip(), None)
             return
+        self._searched_with = None
+        showing = self._next()
         library = visit.service.served(visit.library, visit.user).library
         items = await example_items(library, modality=Modality.IMAGE, count=_EXAMPLES)
-        if self._searching:
+        if showing != self._showing:
             return  # something was searched for meanwhile
+        self._results.clear()
         with self._results, block("fl-examples"):
             for item in items:
                 name = visit.say("search.example", title=item.title.strip())
@@ -86,16 +113,19 @@ class SearchPanel:
 
     async def search(self) -> None:
         """Search for what the form says."""
-        visit = self._visit
         text = str(self._field.value or "").strip()
         given = self._picture.given
         if not text and given is None:
             return
-        said = {"q": text, "find": str(self._modality.value or "")}
-        self._address = {name: value for name, value in said.items() if value}
-        self._on_search()
-        self._searching += 1
-        searching = self._searching
+        self._address = self._said()
+        # Back does not bring a picture back, so what is chosen beside one is no step of its own.
+        self._on_search(push=given is None or given is not self._searched_with)
+        await self._look(text, given)
+
+    async def _look(self, text: str, given: Given | None) -> None:
+        visit = self._visit
+        self._searched_with = given
+        showing = self._next()
         self._results.clear()
         with self._results:
             words(visit.say("search.looking"), "fl-quiet")
@@ -110,16 +140,34 @@ class SearchPanel:
                 where=self._filters.filter(),
             )
         except FlorilegiumError as error:
-            if searching == self._searching:
+            if showing == self._showing:
                 self._results.clear()
                 with self._results:
                     notice("failed", *error_lines(visit.say, error))
             return
-        if searching != self._searching:
+        if showing != self._showing:
             return  # the form has changed meanwhile
         self._results.clear()
         with self._results:
             self._show(found, text)
+
+    def _next(self) -> int:
+        """Count what is shown: who waited for something else meanwhile leaves it alone."""
+        self._showing += 1
+        return self._showing
+
+    def _said(self) -> Address:
+        most = int(self._most.value)
+        said = [
+            ("q", str(self._field.value or "").strip()),
+            ("find", str(self._modality.value or "")),
+            ("most", "" if most == _MOST else str(most)),
+        ]
+        return [*((name, value) for name, value in said if value), *self._filters.address]
+
+    async def _changed(self) -> None:
+        if self._said() != self._address:  # else it was an address that changed the form
+            await self.search()
 
     def _form(self) -> None:
         say = self._visit.say
@@ -140,16 +188,16 @@ class SearchPanel:
                     "text": say("search.direction_text"),
                 },
                 value="",
-                on_change=self.search,
+                on_change=self._changed,
             ).props(
                 "no-caps unelevated dense toggle-color=fl-accent toggle-text-color=fl-on-accent"
             )
             self._modality.props["aria-label"] = say("search.modality")
-            self._most = ui.select(list(_CHOICES), value=_CHOICES[1], on_change=self.search)
+            self._most = ui.select(list(_CHOICES), value=_MOST, on_change=self._changed)
             self._most.props("dense borderless options-dense").classes("fl-most")
             self._most.props["aria-label"] = say("search.most")
             self._most.props["prefix"] = say("search.most")
-        self._filters = FilterForm(self._visit, on_change=self.search)
+        self._filters = FilterForm(self._visit, on_change=self._changed)
 
     async def _entered(self, event: events.GenericEventArguments) -> None:
         self._field.set_value(str(event.args))

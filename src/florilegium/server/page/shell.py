@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final, Literal
 from urllib.parse import parse_qs, urlencode
 
@@ -32,6 +32,7 @@ _THEMES: Final[tuple[tuple[Theme, str, str], ...]] = (
     ("dark", "app.by_night", "o_dark_mode"),
 )
 _DARK: Final = {"auto": None, "light": False, "dark": True}
+_LONGEST = 6000  # characters of an address, which servers and proxies take
 _YEAR = 31_536_000  # seconds that a choice is remembered
 
 
@@ -64,15 +65,14 @@ class Shell:
         self._show_panel()
         ui.on("fl_goes", self._go_back)
 
-    async def start(self, chat: str | None, *, words: str = "", modality: str = "") -> None:
+    async def start(self, chat: str | None, *, address: Mapping[str, Sequence[str]]) -> None:
         """Fill the page, once the browser is connected.
 
         Args:
             chat: The chat to show.
-            words: What to search for.
-            modality: What to find.
+            address: What the page's address says of a search.
         """
-        self._search.put(words, modality)
+        await self._search.put(address)
         try:
             await self._chat_panel.open(chat)
             self._chat = chat
@@ -193,9 +193,11 @@ class Shell:
         search, is_source = str(event.args[0]), bool(event.args[1])
         if not is_source and self._sources.close():
             return
-        wanted = {name: values[0] for name, values in parse_qs(search.removeprefix("?")).items()}
-        chat = wanted.get("chat")
-        self._tab = tab_called(wanted.get("tab"))
+        wanted = parse_qs(search.removeprefix("?"))
+        chat = wanted.get("chat", [None])[0]
+        self._tab = tab_called(wanted.get("tab", [None])[0])
+        if self._tab == "search" and "search" in self._greeted:
+            await self._search.go_back(wanted)
         self._tabs.set_value(self._tab)
         if chat != self._chat:
             await self._open(chat)
@@ -228,13 +230,15 @@ class Shell:
         await self._chats.refresh(chat)
 
     def _keep_address(self, *, push: bool = False) -> None:
-        values = {"library": self._visit.library, "tab": self._tab}
+        values = [("library", self._visit.library), ("tab", self._tab)]
         if self._chat is not None:
-            values["chat"] = self._chat
+            values.append(("chat", self._chat))
+        address = urlencode(values)
         if self._tab == "search":
-            values |= self._search.address
+            with_search = urlencode([*values, *self._search.address])
+            address = with_search if len(with_search) <= _LONGEST else address
         # On the page itself: what was clicked, such as a button of the filters, may be gone.
-        told = json.dumps(["?" + urlencode(values), push])
+        told = json.dumps(["?" + address, push])
         self._client.run_javascript(f"fl.goTo(...{told})")
 
 

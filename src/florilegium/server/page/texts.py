@@ -171,6 +171,11 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     ),
     "library.uploaded_before": ("{path} was here already.", "{path} 已在库中。"),
     "library.uploads_off": ("This server takes no uploads.", "此服务器不接受上传。"),
+    "library.written": ("Another program is writing to this library.", "另一个程序正在写入此库。"),
+    "library.written_hint": (
+        "What it has done is shown here when it has ended.",
+        "它结束后，此处会显示最新内容。",
+    ),
     "search.button": ("Search", "检索"),
     "search.clear": ("Clear the filters", "清除筛选条件"),
     "search.days": (

@@ -5,10 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from nicegui import Client
 
 from florilegium.serialize import Json
+
+if TYPE_CHECKING:  # it knows the visit, which holds what is written
+    from florilegium.server.page.answering import Answering
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -16,15 +20,15 @@ class Writing:
     """An answer on its way, in a chat.
 
     `shown` is the question's picture as an address; `ordinal` the place in the chat that the
-    question will have; `text` gives what is written so far, `stop` ends it. `reply` is done once
-    the answer is kept. `readers` are the opened pages that show it.
+    question will have; `answering` gives what has it so far, once it is begun, `stop` ends it.
+    `reply` is done once the answer is kept. `readers` are the opened pages that show it.
     """
 
     chat: str
     question: str
     shown: str | None
     ordinal: int
-    text: Callable[[], str]
+    answering: Callable[[], Answering | None]
     stop: Callable[[], None]
     reply: asyncio.Future[Json]
     readers: set[Client]

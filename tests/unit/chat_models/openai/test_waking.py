@@ -5,12 +5,14 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 
 import httpx
 import pytest
 
 from florilegium.cancelling import Cancellation, CancelledEarly
+from florilegium.chat_models.openai.chat_model import open_chat_model
 from florilegium.chat_models.openai.connection import Connection
 from florilegium.chat_models.openai.waking import make_cancellable
 from florilegium.config import ChatConfig
@@ -133,3 +135,29 @@ def test_proxies_of_the_environment_are_woken_too(monkeypatch: pytest.MonkeyPatc
         }
 
     assert backends == {"WakingBackend"}
+
+
+def test_who_waits_for_what_another_asks_of_a_silent_server_leaves_at_once(
+    serve: Serve, tmp_path: Path
+) -> None:
+    server = serve(hangs)
+    config = ChatConfig(name="openai:rose", base_url=server.base_url, timeout=LONG, retries=0)
+    model = open_chat_model("rose", config=config, texts=None, cache_folder=tmp_path)
+    first = Cancellation()
+
+    def ask_first() -> None:
+        with first.working(), suppress(CancelledEarly):
+            _ = model.info
+
+    asking = threading.Thread(target=ask_first)
+    asking.start()
+    try:
+        with ending_soon(Cancellation(), lambda: len(server.asked) == 1):
+            while not server.asked:
+                time.sleep(0.01)
+            _ = model.info
+        assert asking.is_alive()
+    finally:
+        first.cancel()
+        asking.join()
+        model.close()

@@ -48,7 +48,7 @@ def on_page(visit: Visit, act: Callable[[ChatPanel], Awaitable[None]]) -> list[s
 async def writes(panel: ChatPanel) -> None:
     """Wait for the words of an endless answer."""
     for _ in range(round(LONG / 0.01)):
-        if panel._answering is not None and panel._answering.text:
+        if panel._answering is not None and panel._answering._text:
             return
         await asyncio.sleep(0.01)
     raise AssertionError("no word came")

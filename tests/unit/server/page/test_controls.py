@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable
 
 from nicegui import Client
@@ -12,6 +13,7 @@ from florilegium.server.page.controls import (
     notice,
     picture,
     raw_button,
+    weakly,
     words,
 )
 
@@ -50,3 +52,23 @@ def test_a_notice_leaves_out_lines_that_are_none(
 
     assert shown() == ["Title", "first", "Other"]
     assert (failed.props["role"], refused.props["role"]) == ("alert", "status")
+
+
+def test_a_handler_that_is_kept_does_not_keep_what_it_belongs_to() -> None:
+    class Place:
+        def __init__(self) -> None:
+            self.taken: list[str] = []
+
+        def take(self, name: str) -> None:
+            self.taken.append(name)
+
+    place = Place()
+    handler = weakly(place.take)
+
+    handler("rose")
+    assert place.taken == ["rose"]
+    gone = weakref.ref(place)
+    del place
+
+    assert gone() is None
+    assert handler("tulip") is None

@@ -65,7 +65,7 @@ def started(monkeypatch: pytest.MonkeyPatch) -> list[str | None]:
     """Return the chats of the pages that were filled."""
     chats: list[str | None] = []
 
-    async def start(_: Shell, chat: str | None) -> None:
+    async def start(_: Shell, chat: str | None, **_address: object) -> None:
         chats.append(chat)
 
     monkeypatch.setattr(Shell, "start", start)

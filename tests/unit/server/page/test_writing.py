@@ -22,7 +22,7 @@ def test_it_is_read_where_a_page_with_a_connection_shows_it(
         question="What is red?",
         shown=None,
         ordinal=1,
-        text=str,
+        answering=lambda: None,
         stop=lambda: None,
         reply=loop.create_future(),
         readers=[SimpleNamespace(has_socket_connection=one) for one in connected],  # type: ignore[arg-type]  # like pages

@@ -36,6 +36,7 @@ def test_an_uploaded_picture_is_found_after_an_ingest(
     with going_first(served.library / ".florilegium"):  # so long the ingest does not end
         page.click("button:has-text('Ingest')")
         expect(other.locator("button:has-text('Stop the ingest')")).to_be_visible()
+        expect(page.locator(".fl-uploaded")).to_be_empty()
     expect(other.locator(".fl-figure-value").nth(1)).to_have_text("4", timeout=120_000)
     expect(page.locator(".fl-figure-value").nth(1)).to_have_text("4", timeout=120_000)
     expect(page.locator(".fl-job")).to_contain_text("1 added")

@@ -106,7 +106,8 @@ class FilterForm:
                 self._day("until", facets)
             with block("fl-filter-foot"):
                 if facets.since and facets.until:
-                    words(say("search.days", first=facets.since, last=facets.until), "fl-quiet")
+                    key = "search.one_day" if facets.since == facets.until else "search.days"
+                    words(say(key, first=facets.since, last=facets.until), "fl-quiet")
                 self._clear = ui.button(say("search.clear"), color=None, on_click=self.clear)
                 self._clear.props("flat dense no-caps").classes("fl-clear")
         self._tell()

@@ -182,6 +182,8 @@ class LibraryPanel:
             tell_error(visit.say, error)
             return
         self._seen = job
+        if visit.service.config.uploads:
+            self._uploaded.clear()  # it says to ingest what was uploaded
         self._show_job(job)
 
     def _stop(self) -> None:

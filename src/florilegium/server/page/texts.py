@@ -178,6 +178,10 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     ),
     "search.button": ("Search", "检索"),
     "search.clear": ("Clear the filters", "清除筛选条件"),
+    "search.one_day": (
+        "All days of this library are {first}.",
+        "资料库中的日期都是 {first}。",
+    ),
     "search.days": (
         "This library has days from {first} to {last}.",
         "资料库的日期从 {first} 到 {last}。",

@@ -7,6 +7,7 @@ tests/e2e/test_page_search_panel.py.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -72,6 +73,17 @@ def test_each_kind_that_there_is_has_its_values(visit: Visit) -> None:
     assert "Field" not in fields
     assert (fields["From"].props["min"], fields["To"].props["max"]) == ("2019-01-01", "2024-06-01")
     assert fields["This library has days from 2019-01-01 to 2024-06-01."].tag == "div"
+
+
+def test_the_days_of_a_library_that_has_one_are_that_one(
+    visit: Visit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def facets(*_: object) -> Facets:
+        return replace(FACETS, until=FACETS.since)
+
+    monkeypatch.setattr(Service, "facets", facets)
+
+    assert "All days of this library are 2019-01-01." in in_form(visit, nothing)
 
 
 @pytest.mark.usefixtures("offered")

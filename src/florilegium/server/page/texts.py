@@ -178,10 +178,6 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     ),
     "search.button": ("Search", "检索"),
     "search.clear": ("Clear the filters", "清除筛选条件"),
-    "search.one_day": (
-        "All days of this library are {first}.",
-        "资料库中的日期都是 {first}。",
-    ),
     "search.days": (
         "This library has days from {first} to {last}.",
         "资料库的日期从 {first} 到 {last}。",
@@ -217,6 +213,10 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "search.nothing_so": (
         "Nothing was found that the filters admit.",
         "在当前筛选条件下没有找到任何内容。",
+    ),
+    "search.one_day": (
+        "All days of this library are {first}.",
+        "资料库中的日期都是 {first}。",
     ),
     "search.placeholder": ("Search for words or a picture", "输入文字或添加图片"),
     "search.similarity": ("similarity {score}", "相似度 {score}"),

@@ -56,7 +56,7 @@ class ChatPanel:
         self._count = 0  # exchanges that the chat holds
         self._greets = False
         self._opening = 0
-        self._is_open = False
+        self._is_open = asyncio.Event()
         self._loads_earlier = False
         self._task: asyncio.Task[None] | None = None  # answers, then keeps what was said
         self._writing: asyncio.Task[Json] | None = None  # the part of it that can be stopped
@@ -80,7 +80,8 @@ class ChatPanel:
     async def open(self, chat: str | None) -> None:
         """Show a chat, or begin a new one. Raises NotFoundError."""
         self._opening += 1
-        opening, self._is_open = self._opening, False
+        opening = self._opening
+        self._is_open.clear()
         if self._follows and self._task is not None:
             self._task.cancel()
         else:
@@ -91,7 +92,7 @@ class ChatPanel:
             await self._open(chat, opening)
         finally:
             if opening == self._opening:
-                self._is_open = True
+                self._is_open.set()
         self._composer.give_back(
             chat=self._chat, count=self._count, is_written=self._current is not None
         )
@@ -212,10 +213,11 @@ class ChatPanel:
                 await self._on_kept(self._chat)
 
     async def ask(self, question: str) -> None:
-        """Ask a question, with the picture that was added."""
-        question = question.strip()
+        """Ask a question, with the picture that was added, once the chat is open."""
+        opening, question = self._opening, question.strip()
+        await self._is_open.wait()
         given = self._composer.picture.given
-        if self._task is not None or not self._is_open or (not question and given is None):
+        if self._task is not None or opening != self._opening or (not question and given is None):
             return
         if self._count >= MAX_EXCHANGES:
             ui.notify(self._visit.say("chats.full", count=str(MAX_EXCHANGES)), type="negative")

@@ -106,7 +106,7 @@ async def _of_validation(request: Request, error: Exception) -> Response:
         return error_answer(not_json(request), request.scope)
     return error_answer(
         InvalidRequestError(
-            f"The request is not of the expected shape: {_describe(problems, request)}.",
+            f"The request is not of the expected shape: {_describe(problems, request)}",
             hint="The document /openapi.json says what each address takes.",
         ),
         request.scope,
@@ -201,4 +201,5 @@ def _describe(problems: Sequence[dict[str, object]], request: Request) -> str:
             said = "there is no such field" + (f"; did you mean {meant!r}?" if meant else "")
         told.append(f"{where}: {said}")
     more = len(problems) - len(told)
-    return "; ".join(told) + (f"; and {more} more" if more > 0 else "")
+    said = "; ".join(told) + (f"; and {more} more" if more > 0 else "")
+    return said if said.endswith("?") else f"{said}."

@@ -57,6 +57,7 @@ def test_a_field_that_is_not_known_is_taken_for_one_that_is(
 
     message = assert_error(answer, 422, "request_invalid")["message"]
     assert told in message
+    assert not message.endswith("?.")
     assert ("did you mean" in message) is ("did you mean" in told)
 
 
